@@ -1,0 +1,276 @@
+//! A home folder: configuration, inbox, archive, output and state, and the World over them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use edge::{Error, Invoke, Kind, Places, SystemClock, World};
+use embedded::{Buckets, Embedded};
+use store::{Table, bucket};
+
+use crate::lock::{Lock, Refused};
+use crate::out::Failure;
+
+/// Keys that were dispatched and wait for this process to work on them.
+#[derive(Debug, Default)]
+pub struct Dispatched(Mutex<Vec<String>>);
+
+impl Dispatched {
+    /// Takes what has been dispatched since the last call.
+    pub fn take(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .map(|mut keys| std::mem::take(&mut *keys))
+            .unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl Invoke for Dispatched {
+    async fn invoke(&self, _function: &str, keys: &[String]) -> Result<(), Error> {
+        let mut waiting = self
+            .0
+            .lock()
+            .map_err(|_| Error::bug("the dispatch list is lost"))?;
+        waiting.extend_from_slice(keys);
+        Ok(())
+    }
+}
+
+/// An opened home.
+pub struct Home {
+    /// Everything that the functions need.
+    pub world: World,
+    /// What the dispatcher handed over.
+    pub dispatched: Arc<Dispatched>,
+    _lock: Option<Lock>,
+    _scratch: tempfile::TempDir,
+}
+
+impl Home {
+    /// Opens a home for work: takes its lock, opens its store, and lets the claims of a process that died lapse.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] with exit 2 if this is no home, 3 if another process holds it or it cannot be opened.
+    pub async fn open(root: &Path, wait: bool) -> Result<Home, Failure> {
+        is_home(root)?;
+        let state = root.join("state");
+        std::fs::create_dir_all(&state)
+            .map_err(|error| Failure::from(Error::file("cannot make", &state, error)))?;
+        let worker = worker();
+        let lock = lock(&state, &worker, wait)?;
+        let dead = lock.dead.clone();
+        let buckets = Buckets::new()
+            .bucket("config", root.join("config"))
+            .bucket("inbox", root.join("inbox"))
+            .bucket("archive", root.join("archive"))
+            .bucket("verdicts", &state);
+        let scratch = scratch()?;
+        let home = Home::start(
+            &state.join("store.db"),
+            buckets,
+            root.join("out"),
+            (worker, Some(lock), scratch),
+        )
+        .await?;
+        if let Some(dead) = dead {
+            for company in home.companies().await? {
+                Table::of(&home.world)
+                    .lapse(&company, &["s#", "v#"], &dead)
+                    .await?;
+            }
+        }
+        Ok(home)
+    }
+
+    /// Opens a copy of a home's state that is thrown away: everything works, nothing in the home changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Home::open`].
+    pub async fn rehearse(root: &Path, wait: bool) -> Result<Home, Failure> {
+        is_home(root)?;
+        let state = root.join("state");
+        let worker = worker();
+        let lock = if state.join("lock").exists() {
+            Some(lock(&state, &worker, wait)?)
+        } else {
+            None
+        };
+        let scratch = scratch()?;
+        let copy = scratch.path().join("copy");
+        let failed = |error| Failure::from(Error::file("cannot copy the state to", &copy, error));
+        std::fs::create_dir_all(&copy).map_err(failed)?;
+        for name in ["store.db", "store.db-wal"] {
+            if state.join(name).exists() {
+                std::fs::copy(state.join(name), copy.join(name)).map_err(failed)?;
+            }
+        }
+        let out = copy.join("out");
+        if let Ok(companies) = std::fs::read_dir(root.join("out")) {
+            for company in companies.flatten() {
+                let target = out.join(company.file_name());
+                std::fs::create_dir_all(&target).map_err(failed)?;
+                let journal = company.path().join("journal.hledger");
+                if journal.exists() {
+                    std::fs::copy(&journal, target.join("journal.hledger")).map_err(failed)?;
+                }
+            }
+        }
+        let buckets = Buckets::new()
+            .bucket("config", root.join("config"))
+            .bucket("inbox", root.join("inbox"))
+            .bucket_over("archive", copy.join("archive"), root.join("archive"))
+            .bucket("verdicts", copy.join("verdicts"));
+        Home::start(
+            &copy.join("store.db"),
+            buckets,
+            out,
+            (worker, lock, scratch),
+        )
+        .await
+    }
+
+    async fn start(
+        table: &Path,
+        buckets: Buckets,
+        out: PathBuf,
+        (worker, lock, scratch): (String, Option<Lock>, tempfile::TempDir),
+    ) -> Result<Home, Failure> {
+        let embedded = Embedded::open(table, buckets).map_err(|error| {
+            Failure::from(Error::retry("the store cannot be opened").because(error))
+        })?;
+        let credentials =
+            aws_credential_types::Credentials::new("local", "local", None, None, "local");
+        let endpoint = Some("http://local".to_owned());
+        let clients = edge::clients(
+            embedded.http_client(),
+            "local",
+            credentials,
+            (endpoint.clone(), endpoint),
+        );
+        let places = Places {
+            table: "bilag".to_owned(),
+            config: "config".to_owned(),
+            verdicts: "verdicts".to_owned(),
+            inbox: "inbox".to_owned(),
+            archive: "archive".to_owned(),
+        };
+        let dispatched = Arc::new(Dispatched::default());
+        let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
+        let files = (Some(out), scratch.path().to_owned());
+        let world = World::new(
+            Arc::new(SystemClock),
+            clients,
+            places,
+            invoker,
+            worker,
+            files,
+        );
+        Table::of(&world).create_if_missing().await?;
+        Ok(Home {
+            world,
+            dispatched,
+            _lock: lock,
+            _scratch: scratch,
+        })
+    }
+
+    /// The mapping files of the config folder, by name.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed.
+    pub async fn mapping_files(&self) -> Result<Vec<String>, Error> {
+        let listed = bucket::list(&self.world, &self.world.places.config, "").await?;
+        let files = listed.into_iter().map(|object| object.key);
+        Ok(files
+            .filter(|key| key.ends_with(".toml") && !key.contains('/'))
+            .collect())
+    }
+
+    /// The companies, by their mapping files.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed.
+    pub async fn companies(&self) -> Result<Vec<String>, Error> {
+        let files = self.mapping_files().await?;
+        Ok(files
+            .iter()
+            .filter_map(|file| file.strip_suffix(".toml"))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// The company and settlement that `[<company>/]<provider>:[<scope>:]<id>` names; the company may be left out
+    /// when there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the name is none, or the company cannot be told.
+    pub async fn settlement(&self, text: &str) -> Result<(String, ledger::Name), Error> {
+        let companies = self.companies().await?;
+        let (company, name) = match (text.split_once('/'), companies.as_slice()) {
+            (Some((company, name)), _) => (company.to_owned(), name),
+            (None, [only]) => (only.clone(), text),
+            (None, _) => {
+                return Err(Error::config(format!(
+                    "this home has {} companies; write <company>/{text}",
+                    companies.len()
+                )));
+            }
+        };
+        let name = ledger::Name::parse(name).ok_or_else(|| {
+            Error::config(format!("\"{text}\" names no settlement; write <company>/<provider>:<id>, as status prints it"))
+        })?;
+        Ok((company, name))
+    }
+}
+
+fn worker() -> String {
+    format!(
+        "{}-{}",
+        std::process::id(),
+        chrono::Utc::now().timestamp_micros()
+    )
+}
+
+fn scratch() -> Result<tempfile::TempDir, Failure> {
+    tempfile::Builder::new()
+        .prefix("bilag-")
+        .tempdir()
+        .map_err(|error| {
+            Failure::from(Error::file(
+                "cannot make a folder in",
+                &std::env::temp_dir(),
+                error,
+            ))
+        })
+}
+
+fn is_home(root: &Path) -> Result<(), Failure> {
+    if root.join("config").is_dir() {
+        return Ok(());
+    }
+    let what = if root.exists() {
+        "has no config folder, so it is no home"
+    } else {
+        "does not exist"
+    };
+    Err(Failure::from(Error::new(
+        Kind::Config,
+        format!("{} {what}; make one with: bilag init HOME", root.display()),
+    )))
+}
+
+fn lock(state: &Path, worker: &str, wait: bool) -> Result<Lock, Failure> {
+    Lock::take(&state.join("lock"), worker, wait).map_err(|refused| match refused {
+        Refused::Held(pid) => Failure::busy(format!(
+            "process {pid} holds this home ({}); wait until it ends, or use --wait-lock",
+            state.display()
+        )),
+        Refused::Failed(error) => Failure::from(error),
+    })
+}

@@ -1,0 +1,85 @@
+//! One process works on a home at a time.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+use edge::Error;
+
+/// The lock of a home, held as long as this lives. The operating system frees it when the process dies.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    /// The worker that held the home before and died; its claims can lapse at once.
+    pub dead: Option<String>,
+}
+
+/// Why a home cannot be locked.
+#[derive(Debug)]
+pub enum Refused {
+    /// Another process holds it; the text says which.
+    Held(String),
+    /// The lock file cannot be used.
+    Failed(Error),
+}
+
+impl Lock {
+    /// Takes the lock at `path` for `worker`, waiting for it if `wait`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with the process that holds it.
+    pub fn take(path: &Path, worker: &str, wait: bool) -> Result<Lock, Refused> {
+        let failed = |error| Refused::Failed(Error::file("cannot use the lock", path, error));
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if wait => file.lock().map_err(failed)?,
+            Err(TryLockError::WouldBlock) => {
+                let holder = read(&mut file).map_err(failed)?;
+                let pid = holder
+                    .split('-')
+                    .next()
+                    .filter(|pid| !pid.is_empty())
+                    .unwrap_or("unknown")
+                    .to_owned();
+                return Err(Refused::Held(pid));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let before = read(&mut file).map_err(failed)?;
+        let mut lock = Lock {
+            file,
+            dead: (!before.is_empty()).then_some(before),
+        };
+        lock.write(worker).map_err(failed)?;
+        Ok(lock)
+    }
+
+    fn write(&mut self, text: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A clean end leaves no name behind. Failing to erase it only costs a look at the claims next time.
+        let _ = self.write("");
+    }
+}
+
+fn read(file: &mut File) -> std::io::Result<String> {
+    file.rewind()?;
+    let mut text = String::new();
+    file.take(200).read_to_string(&mut text)?;
+    Ok(text.trim().to_owned())
+}

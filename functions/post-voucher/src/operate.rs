@@ -1,0 +1,267 @@
+//! What an operator decides about a settlement: try again, release, reverse. Each leaves its reason on the trail.
+
+use edge::{Error, World};
+use ledger::{Cause, Name, Purpose, Reference, Voucher};
+use store::item::SettlementItem;
+use store::posting::{self, Outcome};
+use store::table::{Stored, Written};
+use store::{Due, Key, SettlementState, Table, Trail, VoucherItem, VoucherState, archive, bucket};
+
+/// Causes that only `release` ends, since somebody has to decide.
+const NEEDS_RELEASE: &[Cause] = &[
+    Cause::DuplicateDiffers,
+    Cause::Collision,
+    Cause::ReadBackDiffers,
+    Cause::CheckByHand,
+    Cause::Poison,
+];
+
+/// What an operator's command came to, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The state before.
+    pub from: String,
+    /// The state after.
+    pub to: String,
+    /// Vouchers booked by the command itself (reversals).
+    pub vouchers: Vec<Voucher>,
+}
+
+async fn read(world: &World, company: &str, name: &Name) -> Result<Stored<SettlementItem>, Error> {
+    Table::of(world)
+        .get(&Key::settlement(company, name))
+        .await?
+        .ok_or_else(|| Error::config(format!("{company}/{name} is not known; see bilag status")))
+}
+
+async fn write(
+    world: &World,
+    mut read: Stored<SettlementItem>,
+    state: SettlementState,
+    by: (&str, &str),
+) -> Result<Decision, Error> {
+    let decision = Decision {
+        from: read.body.state.to_string(),
+        to: state.to_string(),
+        vouchers: Vec::new(),
+    };
+    let mut trail = Trail::new(world, &read.body.state, &state, by.1);
+    trail.who = by.0.to_owned();
+    let due =
+        (state == SettlementState::Fetched || state == SettlementState::Posting).then(|| Due {
+            function: "post-voucher",
+            at: world.clock.now(),
+        });
+    read.body.state = state;
+    match Table::of(world).replace(&read, due, Some(trail)).await? {
+        Written::Yes => Ok(decision),
+        Written::Lost => Err(Error::retry(format!(
+            "{} is being worked on; try again in a moment",
+            read.body.name
+        ))),
+    }
+}
+
+/// Makes a settlement due now, so that it is planned and judged afresh.
+///
+/// # Errors
+///
+/// If there is nothing to try again, or the cause needs a decision.
+pub async fn retry(
+    world: &World,
+    company: &str,
+    name: &Name,
+    who: &str,
+    reason: &str,
+) -> Result<Decision, Error> {
+    let read = read(world, company, name).await?;
+    let state = match &read.body.state {
+        SettlementState::Posted => {
+            return Err(Error::config(format!(
+                "{name} is booked; use reverse to take it back"
+            )));
+        }
+        SettlementState::Held(hold) if NEEDS_RELEASE.contains(&hold.cause) => {
+            return Err(Error::config(format!(
+                "{name} is held({}), which needs a decision: {}; then use release",
+                hold.cause, hold.remedy
+            )));
+        }
+        SettlementState::Waiting(why) => {
+            return Err(Error::config(format!("{name} waits: {why}")));
+        }
+        SettlementState::Posting => SettlementState::Posting,
+        _ => SettlementState::Fetched,
+    };
+    write(world, read, state, (who, reason)).await
+}
+
+/// Ends a hold after its cause is mended or accepted. Whatever can be proved is proved again: a settlement that does
+/// not add up is held again.
+///
+/// With a second source that differs, the one whose file is still in the inbox counts. A settlement that was taken
+/// back by `reverse` is booked anew under the mapping in force.
+///
+/// # Errors
+///
+/// If nothing is held, or the store does not answer.
+pub async fn release(
+    world: &World,
+    company: &str,
+    name: &Name,
+    who: &str,
+    reason: &str,
+) -> Result<Decision, Error> {
+    let mut read = read(world, company, name).await?;
+    let taken_back = matches!(&read.body.state, SettlementState::Waiting(why) if why == REVERSED);
+    if !taken_back && !matches!(read.body.state, SettlementState::Held(_)) {
+        return Err(Error::config(format!(
+            "{name} is {}, not held",
+            read.body.state
+        )));
+    }
+    let begun = read.body.config.is_some();
+    if let Some(rival) = read.body.rival.take() {
+        let in_inbox = async |from: &str| -> Result<bool, Error> {
+            Ok(
+                bucket::etag(world, &world.places.inbox, &format!("{company}/{from}"))
+                    .await?
+                    .is_some(),
+            )
+        };
+        if !begun
+            && !in_inbox(&read.body.source.from).await?
+            && in_inbox(&rival.source.from).await?
+        {
+            read.body.source = rival.source;
+            read.body.head = rival.head;
+            read.body.totals = rival.totals;
+        }
+    }
+    // The operator vouches for the beginning.
+    read.body.follows = None;
+    let table = Table::of(world);
+    for mut voucher in table
+        .list::<VoucherItem>(company, &Key::vouchers_of(name))
+        .await?
+    {
+        if matches!(voucher.body.state, VoucherState::Held(_)) {
+            let mut trail = Trail::new(world, &voucher.body.state, VoucherState::Planned, reason);
+            trail.who = who.to_owned();
+            voucher.body.state = VoucherState::Planned;
+            table.replace(&voucher, None, Some(trail)).await?;
+        }
+    }
+    let live = table
+        .list::<VoucherItem>(company, &Key::vouchers_of(name))
+        .await?;
+    let all_booked = begun
+        && !taken_back
+        && !live.is_empty()
+        && live
+            .iter()
+            .all(|v| matches!(v.body.state, VoucherState::Posted | VoucherState::Reversed));
+    let state = match (all_booked, begun) {
+        (true, _) => SettlementState::Posted,
+        (false, true) => SettlementState::Posting,
+        (false, false) => SettlementState::Fetched,
+    };
+    write(world, read, state, (who, reason)).await
+}
+
+/// The reason of a settlement that was taken back.
+pub const REVERSED: &str = "reversed";
+
+/// Mirrors every live voucher of a settlement under its own reference. Safe to repeat.
+///
+/// # Errors
+///
+/// If the settlement is not booked, or the accounting system does not answer: the command can then be given again.
+pub async fn reverse(
+    world: &World,
+    company: &str,
+    name: &Name,
+    who: &str,
+    reason: &str,
+) -> Result<Decision, Error> {
+    let mut read = read(world, company, name).await?;
+    if read.body.state != SettlementState::Posted {
+        return Err(Error::config(format!(
+            "{name} is {}; only a booked settlement can be reversed",
+            read.body.state
+        )));
+    }
+    let table = Table::of(world);
+    let live: Vec<Stored<VoucherItem>> = table
+        .list::<VoucherItem>(company, &Key::vouchers_of(name))
+        .await?
+        .into_iter()
+        .filter(|voucher| {
+            let item = &voucher.body;
+            item.reference.purpose != Purpose::Reversal
+                && item.reference.revision >= read.body.live_from
+                && matches!(item.state, VoucherState::Posted | VoucherState::Reversed)
+        })
+        .collect();
+    let version = read.body.config.clone().unwrap_or_default();
+    let config = check_config::by_version(world, company, &version).await?;
+    let outbox = crate::system_of(&config)?.open(world, company)?;
+    let parts = u32::try_from(live.len()).unwrap_or(u32::MAX);
+    let mut booked = Vec::new();
+    for (original, part) in live.iter().zip(1..) {
+        let reference = Reference {
+            settlement: name.clone(),
+            purpose: Purpose::Reversal,
+            revision: read.body.revision,
+            part,
+            parts,
+        };
+        let voucher = archive::voucher(world, company, &original.body.hash)
+            .await?
+            .reversal(reference);
+        posting::plan(world, &voucher, &version).await?;
+        let key = Key::voucher(company, &voucher.reference);
+        match posting::walk(world, outbox.as_ref(), &key).await? {
+            Outcome::Posted => booked.push(voucher),
+            Outcome::AlreadyPosted => {}
+            Outcome::Held(hold) => {
+                return Err(Error::config(format!(
+                    "the reversal is {hold}; give reverse again"
+                )));
+            }
+            Outcome::Later(after) => {
+                return Err(Error::retry(format!(
+                    "it is not known yet whether {} was booked; give reverse again in {} s",
+                    voucher.reference,
+                    after.num_seconds().max(1)
+                )));
+            }
+        }
+    }
+    for mut original in live {
+        if original.body.state != VoucherState::Reversed {
+            let mut trail = Trail::new(world, &original.body.state, VoucherState::Reversed, reason);
+            trail.who = who.to_owned();
+            original.body.state = VoucherState::Reversed;
+            table.replace(&original, None, Some(trail)).await?;
+        }
+    }
+    let past = read.body.as_past();
+    read.body.past.push(past);
+    read.body.revision += 1;
+    read.body.live_from = read.body.revision;
+    read.body.purpose = Purpose::Settlement;
+    read.body.corrects = None;
+    read.body.config = None;
+    let decision = write(
+        world,
+        read,
+        SettlementState::Waiting(REVERSED.to_owned()),
+        (who, reason),
+    )
+    .await?;
+    Ok(Decision {
+        vouchers: booked,
+        ..decision
+    })
+}

@@ -1,0 +1,141 @@
+//! The World: every dependency that is not data.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use chrono::{DateTime, Utc};
+
+use crate::Error;
+
+/// What time it is. Days in vouchers never come from here; leases and due times do.
+pub trait Clock: Send + Sync {
+    /// Now, in UTC.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// The machine's clock.
+#[derive(Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// Starts other functions: asynchronously on Lambda, in turn on one machine.
+#[async_trait]
+pub trait Invoke: Send + Sync {
+    /// Asks that `function` works on `keys`. May be lost: whatever is due stays due.
+    ///
+    /// # Errors
+    ///
+    /// If the request could not be handed over.
+    async fn invoke(&self, function: &str, keys: &[String]) -> Result<(), Error>;
+}
+
+/// The names of the table and the buckets.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The one table.
+    pub table: String,
+    /// Mapping files, `<company>.toml`.
+    pub config: String,
+    /// Verdicts on mapping files, `verdicts/<company>.json`.
+    pub verdicts: String,
+    /// Dropped files, `<company>/<connection>/<file>`.
+    pub inbox: String,
+    /// Everything that was fetched, dropped or made.
+    pub archive: String,
+}
+
+/// Everything that is not data, handed to each handler.
+pub struct World {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The table's client.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The buckets' client.
+    pub s3: aws_sdk_s3::Client,
+    /// The table's and buckets' names.
+    pub places: Places,
+    /// Starts other functions.
+    pub invoker: Arc<dyn Invoke>,
+    /// This worker's name, unique in time and space; leases are held under it.
+    pub worker: String,
+    /// The folder that accounting systems which write files use; `None` where there is none (Lambda).
+    pub out: Option<PathBuf>,
+    /// A folder for files that live as long as one call.
+    pub scratch: PathBuf,
+    attempts: AtomicU64,
+}
+
+impl World {
+    /// A world of its parts.
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        (dynamodb, s3): (aws_sdk_dynamodb::Client, aws_sdk_s3::Client),
+        places: Places,
+        invoker: Arc<dyn Invoke>,
+        worker: String,
+        (out, scratch): (Option<PathBuf>, PathBuf),
+    ) -> World {
+        World {
+            clock,
+            dynamodb,
+            s3,
+            places,
+            invoker,
+            worker,
+            out,
+            scratch,
+            attempts: AtomicU64::new(0),
+        }
+    }
+
+    /// A new attempt id: written with a conditional write, so that a write whose answer was lost is recognised as
+    /// one's own.
+    pub fn attempt(&self) -> String {
+        format!(
+            "{}-{}",
+            self.worker,
+            self.attempts.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+}
+
+/// The AWS clients over one transport.
+pub fn clients(
+    http: SharedHttpClient,
+    region: &str,
+    credentials: aws_credential_types::Credentials,
+    endpoints: (Option<String>, Option<String>),
+) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
+    use aws_sdk_dynamodb::config as dynamodb;
+    use aws_sdk_s3::config as s3;
+    let mut table = dynamodb::Config::builder()
+        .behavior_version(dynamodb::BehaviorVersion::latest())
+        .region(dynamodb::Region::new(region.to_owned()))
+        .credentials_provider(credentials.clone())
+        .http_client(http.clone());
+    let mut buckets = s3::Config::builder()
+        .behavior_version(s3::BehaviorVersion::latest())
+        .region(s3::Region::new(region.to_owned()))
+        .credentials_provider(credentials)
+        .http_client(http)
+        .request_checksum_calculation(s3::RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(s3::ResponseChecksumValidation::WhenRequired);
+    if let Some(endpoint) = endpoints.0 {
+        table = table.endpoint_url(endpoint);
+    }
+    if let Some(endpoint) = endpoints.1 {
+        buckets = buckets.endpoint_url(endpoint).force_path_style(true);
+    }
+    (
+        aws_sdk_dynamodb::Client::from_conf(table.build()),
+        aws_sdk_s3::Client::from_conf(buckets.build()),
+    )
+}

@@ -1,0 +1,350 @@
+//! What the table holds: settlements, vouchers, dropped files, positions and configuration pointers.
+
+use chrono::NaiveDate;
+use ledger::{Head, Hold, Name, Purpose, Reference, Totals};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// The key of an item: the company, and the item within it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The company's id.
+    pub company: String,
+    /// The kind of item and what names it, joined by `#`.
+    pub item: String,
+}
+
+impl Key {
+    /// A settlement's key. Connections do not occur in it: renaming one changes nothing.
+    pub fn settlement(company: &str, name: &Name) -> Key {
+        Key::new(
+            company,
+            format!("s#{}#{}#{}", name.provider, name.scope, name.id),
+        )
+    }
+
+    /// A voucher's key.
+    pub fn voucher(company: &str, reference: &Reference) -> Key {
+        let Reference {
+            settlement:
+                Name {
+                    provider,
+                    scope,
+                    id,
+                },
+            purpose,
+            revision,
+            part,
+            ..
+        } = reference;
+        Key::new(
+            company,
+            format!("v#{provider}#{scope}#{id}#{revision:04}#{purpose}#{part:04}"),
+        )
+    }
+
+    /// What the keys of all vouchers of a settlement begin with.
+    pub fn vouchers_of(name: &Name) -> String {
+        format!("v#{}#{}#{}#", name.provider, name.scope, name.id)
+    }
+
+    /// A dropped file's key: its place under the company's inbox.
+    pub fn file(company: &str, connection: &str, file: &str) -> Key {
+        Key::new(company, format!("f#{connection}#{file}"))
+    }
+
+    /// The key of the rows that no payout holds yet.
+    pub fn position(company: &str, connection: &str, scope: &str, currency: &str) -> Key {
+        Key::new(company, format!("o#{connection}#{scope}#{currency}"))
+    }
+
+    /// The pointer to the configuration in force.
+    pub fn config(company: &str) -> Key {
+        Key::new(company, "c".to_owned())
+    }
+
+    fn new(company: &str, item: String) -> Key {
+        Key {
+            company: company.to_owned(),
+            item,
+        }
+    }
+
+    /// Reads what [`Key`] prints.
+    pub fn parse(text: &str) -> Option<Key> {
+        let (company, item) = text.split_once(' ')?;
+        Some(Key {
+            company: company.to_owned(),
+            item: item.to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.company, self.item)
+    }
+}
+
+/// Where a settlement's rows lie in the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The manifest's key in the archive bucket.
+    pub manifest: String,
+    /// SHA-256 of all rows in order.
+    pub rows_hash: String,
+    /// How many rows.
+    pub rows: u64,
+    /// The dropped file, `<connection>/<file>`, or the API.
+    pub from: String,
+    /// The format, for example `stripe-payout-reconciliation`.
+    pub format: String,
+}
+
+/// The state of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettlementState {
+    /// The provider has it; rows are not here yet.
+    Announced,
+    /// All rows are here and proved.
+    Fetched,
+    /// At least one voucher is on its way.
+    Posting,
+    /// All vouchers are booked.
+    Posted,
+    /// Something has to come first; the text says what.
+    Waiting(String),
+    /// A person has to act.
+    Held(Hold),
+}
+
+impl SettlementState {
+    /// The state's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            SettlementState::Announced => "announced",
+            SettlementState::Fetched => "fetched",
+            SettlementState::Posting => "posting",
+            SettlementState::Posted => "posted",
+            SettlementState::Waiting(_) => "waiting",
+            SettlementState::Held(_) => "held",
+        }
+    }
+}
+
+impl std::fmt::Display for SettlementState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SettlementState::Waiting(reason) => write!(f, "waiting({reason})"),
+            SettlementState::Held(hold) => write!(f, "held({})", hold.cause),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+/// One settlement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlementItem {
+    /// Which settlement.
+    pub name: Name,
+    /// The connection that brought it.
+    pub connection: String,
+    /// What it says.
+    pub head: Head,
+    /// Its sums.
+    pub totals: Totals,
+    /// Where its rows are.
+    pub source: Source,
+    /// The state.
+    pub state: SettlementState,
+    /// 1, and one more when the source changed after posting or the settlement is booked anew.
+    pub revision: u32,
+    /// What the vouchers of the next posting are for: the settlement, or its correction.
+    pub purpose: Purpose,
+    /// What was booked before, when a correction is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<Source>,
+    /// A second source that says something else; decided by `release`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rival: Option<Box<Rival>>,
+    /// The configuration version that the vouchers under way are planned by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The windows' rows may go on in another file.
+    #[serde(default)]
+    pub open: bool,
+    /// The first revision whose vouchers are live; earlier ones were taken back.
+    pub live_from: u32,
+    /// What earlier revisions were booked from, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<Past>,
+    /// The id of the settlement whose closing balance must be this one's opening balance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
+}
+
+/// What an earlier revision of a settlement was booked from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The revision.
+    pub revision: u32,
+    /// What its vouchers were for.
+    pub purpose: Purpose,
+    /// What it said.
+    pub head: Head,
+    /// Where its rows are.
+    pub source: Source,
+    /// What it corrected.
+    pub corrects: Option<Source>,
+}
+
+impl SettlementItem {
+    /// The present revision, as it will be remembered.
+    pub fn as_past(&self) -> Past {
+        Past {
+            revision: self.revision,
+            purpose: self.purpose,
+            head: self.head.clone(),
+            source: self.source.clone(),
+            corrects: self.corrects.clone(),
+        }
+    }
+
+    /// The settlement as it stood at an earlier revision.
+    pub fn at(&self, past: &Past) -> SettlementItem {
+        SettlementItem {
+            revision: past.revision,
+            purpose: past.purpose,
+            head: past.head.clone(),
+            source: past.source.clone(),
+            corrects: past.corrects.clone(),
+            ..self.clone()
+        }
+    }
+}
+
+/// A second source of a settlement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rival {
+    /// Where its rows are.
+    pub source: Source,
+    /// What it says.
+    pub head: Head,
+    /// Its sums.
+    pub totals: Totals,
+}
+
+/// The state of a voucher.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VoucherState {
+    /// Made, nothing sent.
+    Planned,
+    /// The n-th sending has begun.
+    Posting(u32),
+    /// Booked.
+    Posted,
+    /// Saved as a draft.
+    Drafted,
+    /// Whether the n-th sending got through is not known.
+    Unknown(u32),
+    /// A person has to act.
+    Held(Hold),
+    /// Taken back by another voucher.
+    Reversed,
+}
+
+impl std::fmt::Display for VoucherState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            VoucherState::Planned => f.write_str("planned"),
+            VoucherState::Posting(n) => write!(f, "posting({n})"),
+            VoucherState::Posted => f.write_str("posted"),
+            VoucherState::Drafted => f.write_str("drafted"),
+            VoucherState::Unknown(n) => write!(f, "unknown({n})"),
+            VoucherState::Held(hold) => write!(f, "held({})", hold.cause),
+            VoucherState::Reversed => f.write_str("reversed"),
+        }
+    }
+}
+
+/// One voucher. Its lines lie in the archive under its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoucherItem {
+    /// What makes it unique.
+    pub reference: Reference,
+    /// The reference as text.
+    pub text: String,
+    /// The accounting day.
+    pub on: NaiveDate,
+    /// The sum of one side.
+    pub total: Decimal,
+    /// The currency's code.
+    pub currency: String,
+    /// SHA-256 of the voucher's bytes; its key in the archive.
+    pub hash: String,
+    /// The state.
+    pub state: VoucherState,
+    /// The configuration version that it was planned by.
+    pub config: String,
+    /// The accounting system's own id, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_id: Option<String>,
+}
+
+/// What became of a dropped file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileItem {
+    /// The connection's folder.
+    pub connection: String,
+    /// The file's place below it.
+    pub file: String,
+    /// The ETag of the bytes that were read.
+    pub etag: String,
+    /// What decided how they were read: configuration and version of the reader.
+    pub read_as: String,
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+    /// The format.
+    pub format: String,
+    /// Where it cannot be read and why; `None` if it could.
+    pub error: Option<FileError>,
+    /// The settlements found.
+    pub settlements: u64,
+}
+
+/// Why a dropped file cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileError {
+    /// Where in the file.
+    pub at: String,
+    /// What is wrong and what to do.
+    pub cause: String,
+}
+
+/// Rows that no payout holds yet, by connection, scope and currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PositionItem {
+    /// The connection.
+    pub connection: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The sales unit or account; may be empty.
+    pub scope: String,
+    /// The currency's code.
+    pub currency: String,
+    /// The file that showed them last.
+    pub file: String,
+    /// Their sums; no rows means that nothing is open.
+    pub totals: Totals,
+    /// Why they cannot be placed, if that is not simply because their payout is yet to come.
+    pub hold: Option<Hold>,
+}
+
+/// Which configuration is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigItem {
+    /// SHA-256 of the file; its key in the archive.
+    pub hash: String,
+}
