@@ -1,6 +1,6 @@
 //! Amounts: decimals in major units of a known currency, read digit by digit, never through a float.
 
-use rust_decimal::Decimal;
+pub use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// An ISO 4217 currency that this version knows.

@@ -70,6 +70,8 @@ pub struct Planner<'m> {
     last_group: usize,
     balances: BTreeMap<Period, Balance>,
     returned: Vec<Returned>,
+    /// The line at hand is taken out again.
+    taking_out: bool,
 }
 
 impl<'m> Planner<'m> {
@@ -92,7 +94,26 @@ impl<'m> Planner<'m> {
             last_group: 0,
             balances: BTreeMap::new(),
             returned: Vec::new(),
+            taking_out: false,
         }
+    }
+
+    /// Takes out one line that was booked before, for a correction: it goes to the accounts of the line itself,
+    /// on the other side. (The mirrored line would be another thing: an expense taken out is no income.)
+    ///
+    /// # Errors
+    ///
+    /// As for [`Planner::add`].
+    pub fn take_out(&mut self, line: &Line<'_>) -> Result<(), Hold> {
+        self.taking_out = true;
+        let done = self.add(line);
+        self.taking_out = false;
+        done
+    }
+
+    /// An amount of the line at hand, turned around where the line is taken out.
+    fn turned(&self, amount: Decimal) -> Decimal {
+        if self.taking_out { -amount } else { amount }
     }
 
     /// Adds one line, the payout's own row included.
@@ -102,13 +123,20 @@ impl<'m> Planner<'m> {
     /// The [`Hold`] that stops the settlement: a missing role, a refused rule, fees against the fee mode, a foreign
     /// currency, too many lines.
     pub fn add(&mut self, line: &Line<'_>) -> Result<(), Hold> {
-        self.totals.add(line)?;
+        if self.taking_out {
+            self.totals.add(&line.clone().mirrored())?;
+        } else {
+            self.totals.add(line)?;
+        }
         if line.currency != self.head.currency {
             return Err(Hold::new(
                 Cause::DoesNotAddUp,
                 format!(
                     "{}: row {} is in {}, the payout in {}",
-                    self.head.name, line.id, line.currency, self.head.currency
+                    self.head.name,
+                    printable(&line.id),
+                    line.currency,
+                    self.head.currency
                 ),
                 "download the report again; a payout has one currency",
             ));
@@ -122,16 +150,17 @@ impl<'m> Planner<'m> {
         if line.kind == Kind::PayoutReversal {
             self.returned.push(Returned {
                 on: line.on,
-                amount: line.gross,
+                amount: self.turned(line.gross),
                 id: line.id.clone().into_owned(),
             });
             return self.add_fee(line);
         }
         let period = self.period(line.on);
+        let gross = self.turned(line.gross);
         let balance = self.balances.entry(period).or_default();
-        balance.provider += line.gross;
+        balance.provider += gross;
         if line.kind == Kind::Payout {
-            balance.transit -= line.gross;
+            balance.transit -= gross;
             balance.payouts += 1;
         } else if !line.gross.is_zero() {
             self.post(line, period, line.kind, FeeType::Unknown, -line.gross)?;
@@ -149,7 +178,9 @@ impl<'m> Planner<'m> {
                 Cause::FeeMode,
                 format!(
                     "{}: row {} has a fee of {} taken from the payout",
-                    self.head.name, line.id, line.fee
+                    self.head.name,
+                    printable(&line.id),
+                    line.fee
                 ),
                 format!(
                     "the configuration says fees = \"invoiced\" for connection {}: set fees = \"netted\" or \"auto\"",
@@ -158,7 +189,8 @@ impl<'m> Planner<'m> {
             ));
         }
         let period = self.period(line.on);
-        self.balances.entry(period).or_default().provider -= line.fee;
+        let fee = self.turned(line.fee);
+        self.balances.entry(period).or_default().provider -= fee;
         if line.kind == Kind::FeeVat {
             return self.post(line, period, Kind::FeeVat, line.fee_type, line.fee);
         }
@@ -182,7 +214,7 @@ impl<'m> Planner<'m> {
         let hold = |what: String, remedy: String| Err(Hold::new(Cause::UnknownLine, what, remedy));
         let what = format!(
             "{name}: row {} has the unknown type \"{}\"",
-            line.id,
+            printable(&line.id),
             printable(&line.remote_type)
         );
         match self.mapping.unallocated_limit {
@@ -198,7 +230,8 @@ impl<'m> Planner<'m> {
             ),
             Some(_) => {
                 let period = self.period(line.on);
-                self.balances.entry(period).or_default().provider += line.net();
+                let net = self.turned(line.net());
+                self.balances.entry(period).or_default().provider += net;
                 let amount = -line.net();
                 self.post_to_role(
                     line,
@@ -227,7 +260,7 @@ impl<'m> Planner<'m> {
         }
     }
 
-    /// Books `amount` (debit positive) of a line as `kind`.
+    /// Books `amount` (debit positive, before any turning around) of a line as `kind`.
     fn post(
         &mut self,
         line: &Line<'_>,
@@ -252,6 +285,7 @@ impl<'m> Planner<'m> {
         amount: Decimal,
     ) -> Result<(), Hold> {
         let mapping = self.mapping;
+        let amount = self.turned(amount);
         let rule = mapping
             .rules
             .iter()
@@ -342,7 +376,8 @@ impl<'m> Planner<'m> {
         }
         let target = Target {
             account: account.clone(),
-            vat,
+            // VAT that the provider states is an amount of VAT; a code would make VAT of it once more.
+            vat: vat.filter(|_| role != Role::FeeVat),
             department: pick(
                 |rule| &rule.department,
                 base.and_then(|target| target.department.as_ref()),
@@ -419,6 +454,7 @@ impl<'m> Planner<'m> {
                         group.key.fee_type,
                         resolved.target.account.clone(),
                         resolved.rule,
+                        resolved.role,
                     )
                 });
             }
@@ -478,10 +514,12 @@ impl<'m> Planner<'m> {
                 "compare both reports and book the difference by hand, then release",
             ));
         }
-        let returned: Vec<Returned> = returned
+        let mut returned: Vec<Returned> = returned
             .into_iter()
             .filter(|row| !row.amount.is_zero())
             .collect();
+        // A report may list its rows in any order; the parts keep their numbers.
+        returned.sort_by(|a, b| (a.on, &a.id, a.amount).cmp(&(b.on, &b.id, b.amount)));
         let count = number(returned.len())?;
         let mut vouchers = Vec::new();
         for (row, part) in returned.into_iter().zip(1..) {
@@ -754,7 +792,7 @@ fn label(kind: Kind) -> &'static str {
 pub fn printable(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().filter(|c| !hidden(*c)).take(120).collect()
 }

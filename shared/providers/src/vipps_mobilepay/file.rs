@@ -1,7 +1,8 @@
 //! The portal's settlement report as CSV: the ledgers of one or more sales units, cut at their payout rows.
 //!
-//! A first look at the file proves the chain of balances of every sales unit. A file that stands oldest first is
-//! then streamed; a smaller one in another order is sorted in memory, and the chain decides which order is right.
+//! A first look at the file proves the chain of balances of every sales unit. A file that stands oldest
+//! first is then streamed; a smaller one in another order is sorted in memory, and the chain decides
+//! which order is right.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -187,6 +188,12 @@ struct Units {
 }
 
 impl Units {
+    /// The place of a row's unit, which the first look has seen.
+    fn find(&self, row: &Row<'_>) -> Result<usize, String> {
+        let known = self.by_number.get(row.unit.as_ref()).copied();
+        known.ok_or_else(|| "the file changed while it was read; drop it again".to_owned())
+    }
+
     /// The unit of a row; `true` if it is new.
     fn of(&mut self, row: &Row<'_>, facts: &Facts) -> Result<(&mut Unit, bool), String> {
         if let Some(&index) = self.by_number.get(row.unit.as_ref()) {
@@ -269,8 +276,9 @@ impl Portal {
                 return Err(ReadError::new(
                     at,
                     format!(
-                        "the row does not follow on the row before of its sales unit, and {rows} rows are too many \
-                         to be sorted; export the report oldest first, unfiltered, or for a shorter period"
+                        "the row does not follow on the row before of its sales unit, and {rows} rows \
+                         are too many to be sorted; export the report oldest first, unfiltered, or for a \
+                         shorter period"
                     ),
                 ));
             }
@@ -354,12 +362,7 @@ impl Rows for Portal {
             Some(Meaning::Payout) => Some(PayoutId::of(&row).map_err(failed)?),
             _ => None,
         };
-        let index = self
-            .units
-            .by_number
-            .get(row.unit.as_ref())
-            .copied()
-            .unwrap_or_default();
+        let index = self.units.find(&row).map_err(failed)?;
         let unit = &mut self.units.list[index];
         let balance = settle::amount(&row.balance, unit.currency, self.columns.titles.balance)
             .map_err(failed)?;
@@ -528,10 +531,8 @@ fn sort(records: &mut Records, columns: &Columns, units: &mut Units) -> Result<S
             return Err(ReadError::new(records.at(), what));
         }
         let index = units
-            .by_number
-            .get(row.unit.as_ref())
-            .copied()
-            .unwrap_or_default();
+            .find(&row)
+            .map_err(|what| ReadError::new(records.at(), what))?;
         by_unit[index].push(Entry {
             json: start..json.len(),
             number,

@@ -13,6 +13,8 @@ mod xml;
 mod fault_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod workbook_tests;
 
 use std::fs::File;
 
@@ -69,7 +71,8 @@ impl Provider for VippsMobilePay {
         if terms.window_from.is_some() {
             return Err(ReadError::new(
                 "file",
-                "Vipps MobilePay's rows are booked by payout; remove settle_by = \"window\" from the connection",
+                "Vipps MobilePay's rows are booked by payout; remove settle_by = \"window\" from the \
+                 connection",
             ));
         }
         match format {
@@ -144,8 +147,9 @@ fn detect_csv(head: &[u8]) -> Detected {
     }
     if has("Transfer Reference") && has("Payment Point ID") {
         return Detected::Refused(
-            "this is the transaction list of MobilePay's retired reporting API, which bilag does not read; export \
-             the Settlement report as CSV from the Vipps MobilePay portal, or book these old transfers by hand"
+            "this is the transaction list of MobilePay's retired reporting API, which bilag does not \
+             read; export the Settlement report as CSV from the Vipps MobilePay portal, or book these \
+             old transfers by hand"
                 .to_owned(),
         );
     }
@@ -154,9 +158,9 @@ fn detect_csv(head: &[u8]) -> Detected {
         && contains(head, b"TransactionInfo")
     {
         return Detected::Refused(
-            "this is Vipps' old CSV with a record type in the first column; its Net column leaves the refunds out, \
-             so its payout cannot be trusted; export the Settlement report as CSV from the portal, or drop the XML \
-             file of the same settlement"
+            "this is Vipps' old CSV with a record type in the first column; its Net column leaves the \
+             refunds out, so its payout cannot be trusted; export the Settlement report as CSV from the \
+             portal, or drop the XML file of the same settlement"
                 .to_owned(),
         );
     }

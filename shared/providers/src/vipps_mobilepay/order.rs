@@ -45,25 +45,27 @@ impl Break {
         Hold::new(
             Cause::DoesNotAddUp,
             format!(
-                "{what}: the balances of sales unit {unit} break at row {}: {} is expected after the row before, the \
-                 row says {}",
+                "{what}: the balances of sales unit {unit} break at row {}: {} is expected after the row \
+                 before, the row says {}",
                 self.row, self.expected, self.found
             ),
-            "export the report again with all rows of the sales unit, without a filter, and drop it in the inbox",
+            "export the report again with all rows of the sales unit, without a filter, and drop it in \
+             the inbox",
         )
     }
 }
 
-/// Whether a row may stand after another, each given by day and whether it is a payout: days do not go back, and
-/// the payout is the last row of its day.
+/// Whether a row may stand after another, each given by day and whether it is a payout: days do not go
+/// back, and the payout is the last row of its day.
 pub fn may_follow(before: (NaiveDate, bool), after: (NaiveDate, bool)) -> bool {
     before <= after && !(before.1 && before.0 == after.0)
 }
 
 /// Puts a unit's rows in ledger order: as they stand, turned around, or by day, rank and time.
 ///
-/// The chain of balances decides. Where several orders keep it (rows that return to the same balance), the one
-/// whose days do not go back wins. Where none keeps it, the order with the fewest breaks is given, with its first.
+/// The chain of balances decides. Where several orders keep it (rows that return to the same balance),
+/// the one whose days do not go back wins. Where none keeps it, the order with the fewest breaks is
+/// given, with its first.
 pub fn arrange(mut entries: Vec<Entry>) -> (Vec<Entry>, Option<Break>) {
     let count = entries.len();
     let by_day = |order: &mut Vec<usize>| {
@@ -98,7 +100,8 @@ pub fn arrange(mut entries: Vec<Entry>) -> (Vec<Entry>, Option<Break>) {
     (arranged, first.filter(|_| chain > 0))
 }
 
-/// How often an order breaks the chain of balances, whether it breaks the order of days, and the first broken row.
+/// How often an order breaks the chain of balances, whether it breaks the order of days, and the first
+/// broken row.
 fn breaks(entries: &[Entry], order: &[usize]) -> (usize, bool, Option<Break>) {
     let mut chain = 0;
     let mut days = false;

@@ -100,8 +100,8 @@ impl<R: Read> XmlReader<R> {
     ///
     /// # Errors
     ///
-    /// XML that is not well-formed or ends early, a document type, an entity of its own, an encoding other than
-    /// UTF-8, elements deeper or texts longer than the limits.
+    /// XML that is not well-formed or ends early, a document type, an entity of its own, an encoding
+    /// other than UTF-8, elements deeper or texts longer than the limits.
     pub fn next(&mut self) -> Result<Token, ReadError> {
         if std::mem::take(&mut self.closed) {
             self.text.clear();

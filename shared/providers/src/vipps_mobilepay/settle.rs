@@ -159,7 +159,8 @@ impl PayoutId {
         });
         let Some((ledger, number)) = parts else {
             return Err(format!(
-                "the payout's PSP reference \"{}\" is not <ledger id>-<payout number>; download the report again",
+                "the payout's PSP reference \"{}\" is not <ledger id>-<payout number>; download the \
+                 report again",
                 short(id)
             ));
         };
@@ -230,8 +231,8 @@ impl Tally {
     }
 }
 
-/// The hold of rows that belong to another account than the connection's, which may be named by sales unit or by
-/// ledger.
+/// The hold of rows that belong to another account than the connection's, which may be named by sales
+/// unit or by ledger.
 pub fn check_account(
     account: Option<&str>,
     name: &Name,
@@ -253,7 +254,8 @@ pub fn payout_row_missing(what: String) -> Hold {
     Hold::new(
         Cause::PayoutRowMissing,
         what,
-        "export a period that includes the payout, from a day on which the balance was 0, and drop it in the inbox",
+        "export a period that includes the payout, from a day on which the balance was 0, and drop it in \
+         the inbox",
     )
 }
 

@@ -1,6 +1,7 @@
 //! Reports in, settlements and lines out, compared with text that a person can check.
 //!
-//! `BILAG_REGENERATE=1 cargo test -p providers` writes the expected texts anew; read the difference afterwards.
+//! `BILAG_REGENERATE=1 cargo test -p providers` writes the expected texts anew; read the difference
+//! afterwards.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
@@ -187,14 +188,18 @@ pub fn report(case: &str) -> Vec<u8> {
         .expect("a report")
 }
 
-fn check(case: &str) {
-    let found = describe(&read(&report(case)));
+/// Compares a text with the expected one of a case, or writes it there.
+pub fn check_text(case: &str, found: &str) {
     let path = folder(case).join("expected.lines");
     if std::env::var_os("BILAG_REGENERATE").is_some() {
-        fs::write(&path, &found).unwrap();
+        fs::write(&path, found).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(found, expected, "{case}: see BILAG_REGENERATE in tests.rs");
+}
+
+fn check(case: &str) {
+    check_text(case, &describe(&read(&report(case))));
 }
 
 #[test]

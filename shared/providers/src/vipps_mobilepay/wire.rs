@@ -1,7 +1,7 @@
 //! The remote vocabulary: column titles, element names, and rows as they are archived.
 //!
-//! Archived rows keep amounts, days and times as the report writes them. Customers' names, telephone numbers and
-//! messages are not among the fields, so they never leave the dropped file.
+//! Archived rows keep amounts, days and times as the report writes them. Customers' names, telephone
+//! numbers and messages are not among the fields, so they never leave the dropped file.
 
 use std::borrow::Cow;
 
@@ -219,8 +219,8 @@ impl Version {
 pub fn unknown_namespace(found: &str) -> String {
     let found: String = found.chars().take(120).collect();
     format!(
-        "a settlement report in the namespace \"{found}\" is not known; bilag reads {NAMESPACE_3} and {NAMESPACE_2}; \
-         export the Settlement report as CSV from the portal instead"
+        "a settlement report in the namespace \"{found}\" is not known; bilag reads {NAMESPACE_3} and \
+         {NAMESPACE_2}; export the Settlement report as CSV from the portal instead"
     )
 }
 

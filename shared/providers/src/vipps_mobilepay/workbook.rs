@@ -55,8 +55,8 @@ impl Workbook {
     ///
     /// # Errors
     ///
-    /// A file that is no workbook, or an archive with too many, too large, encrypted or doubly named entries, or
-    /// names that lead out of it.
+    /// A file that is no workbook, or an archive with too many, too large, encrypted or doubly named
+    /// entries, or names that lead out of it.
     pub fn open(mut file: File) -> Result<Workbook, ReadError> {
         check_directory(&mut file)?;
         let mut archive = ZipArchive::new(file)

@@ -18,7 +18,7 @@ use super::wire::{SETTLED, TITLES, Transaction};
 use super::workbook::{Cell, Workbook, error_in};
 use crate::{Item, ReadError, Rows, Terms};
 
-/// The column titles, in the order of [`Place`].
+/// The column titles; the constants below are places in it.
 const COLUMNS: [&str; 12] = [
     "Salgsdato",
     "Vippsnummer",
@@ -52,7 +52,7 @@ const CURRENCY: &str = "NOK";
 /// How many rows may stand above the titles.
 const TITLE_ROWS_MAX: u64 = 50;
 /// How much the archived forms of all rows may take in memory.
-const ROWS_BYTES_MAX: usize = 256 << 20;
+const ROWS_BYTES_MAX: usize = 64 << 20;
 const AGAIN: &str = "the workbook was saved by a spreadsheet program or cut, download it again";
 
 /// A row of the report, in its archived form.
@@ -115,8 +115,8 @@ impl Report {
         if !found {
             return Err(ReadError::new(
                 "file",
-                "no sheet has the columns Salgsdato and Oppgjørs-ID of Vipps' Oppgjørsrapport; bilag reads no other \
-                 workbook, export the report as CSV",
+                "no sheet has the columns Salgsdato and Oppgjørs-ID of Vipps' Oppgjørsrapport; bilag \
+                 reads no other workbook, export the report as CSV",
             ));
         }
         Ok(report)
@@ -145,7 +145,8 @@ impl Report {
                 if is_portal(cells) {
                     return Err(ReadError::new(
                         format!("sheet {name}"),
-                        "this is the portal's Settlement report as a workbook; export it as CSV and drop that",
+                        "this is the portal's Settlement report as a workbook; export it as CSV and drop \
+                         that",
                     ));
                 }
                 columns = titles(cells);
@@ -156,7 +157,7 @@ impl Report {
             let taken = archive(&cells, &mut self.json);
             taken.map_err(|what| error_in(name, row, &what))?;
             if self.json.len() > ROWS_BYTES_MAX {
-                let what = "the workbook holds more than 256 MB of rows; export a shorter period";
+                let what = "the workbook holds more than 64 MB of rows; export a shorter period";
                 return Err(error_in(name, row, what));
             }
             if self.json.len() > json {

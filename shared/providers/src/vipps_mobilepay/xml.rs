@@ -243,7 +243,8 @@ impl Report {
             }
             (Some(Tag::Payments), _) => match self.settlements {
                 (found, Some(told)) if found != told => Err(format!(
-                    "NumOfSettlements is {told} but {found} are there; the file is not whole, download it again"
+                    "NumOfSettlements is {told} but {found} are there; the file is not whole, download \
+                     it again"
                 )),
                 _ => Ok(None),
             },
@@ -272,8 +273,9 @@ impl Report {
                     .any(|byte| !matches!(byte, b'0' | b'.' | b'-'))
                 {
                     return Err(format!(
-                        "FeeDetailsInfo charges {} outside the settlements, which cannot be booked from this file; \
-                         export the Settlement report as CSV from the portal, where fees are rows",
+                        "FeeDetailsInfo charges {} outside the settlements, which cannot be booked from \
+                         this file; export the Settlement report as CSV from the portal, where fees are \
+                         rows",
                         settle::short(text)
                     ));
                 }
