@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use ledger::{
-    Book, CutOff, FeeMode, Granularity, Head, Mapping, Planner, Purpose, Role, Target, Voucher,
-};
+use ledger::{Book, CutOff, FeeMode, Granularity, Head, Mapping, Planner, Purpose, Role, Target, Voucher};
 use providers::{GroupEnd, Item, Terms};
 use serde_json::Value;
 
@@ -33,7 +31,10 @@ fn main() -> Result<(), Failure> {
     if !made.success() {
         return Err("tests/bench/generate.py failed".into());
     }
-    println!("{} MB, {rounds} rounds of each, one after the other", std::fs::metadata(&report)?.len() / 1_000_000);
+    println!(
+        "{} MB, {rounds} rounds of each, one after the other",
+        std::fs::metadata(&report)?.len() / 1_000_000
+    );
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         let start = Instant::now();
@@ -43,7 +44,11 @@ fn main() -> Result<(), Failure> {
         if sums(&voucher) != rival {
             return Err(format!("bilag and the rival differ:\n{:?}\n{rival:?}", sums(&voucher)).into());
         }
-        println!("  round {round}: bilag {} ms, python {} ms, same voucher", took.as_millis(), rival_took / 1000);
+        println!(
+            "  round {round}: bilag {} ms, python {} ms, same voucher",
+            took.as_millis(),
+            rival_took / 1000
+        );
         ours.push(took.as_micros());
         theirs.push(u128::from(rival_took));
     }
@@ -163,8 +168,9 @@ fn mapping() -> Mapping {
 fn sums(voucher: &Voucher) -> Sums {
     let mut sums = BTreeMap::new();
     for posting in &voucher.postings {
-        *sums.entry((posting.account.clone(), posting.kind.name().to_owned())).or_insert(Default::default()) +=
-            posting.signed();
+        *sums
+            .entry((posting.account.clone(), posting.kind.name().to_owned()))
+            .or_insert(Default::default()) += posting.signed();
     }
     sums.into_iter().map(|(key, amount): (_, ledger::money::Decimal)| (key, amount.to_string())).collect()
 }
@@ -195,7 +201,10 @@ fn memory(report: &Path, folder: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let home = folder.join("home");
-    let made = Command::new(&bilag).args(["init", "--company", "bench", "--providers", "stripe"]).arg(&home).output()?;
+    let made = Command::new(&bilag)
+        .args(["init", "--company", "bench", "--providers", "stripe"])
+        .arg(&home)
+        .output()?;
     if !made.status.success() {
         return Err(format!("init: {}", String::from_utf8_lossy(&made.stderr)).into());
     }
@@ -212,7 +221,9 @@ fn memory(report: &Path, folder: &Path) -> Result<(), Failure> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let (code, kilobytes) = text.trim().split_once(' ').ok_or("no figures")?;
     if code != "0" {
-        return Err(format!("bilag run ended with {code}: {}", String::from_utf8_lossy(&output.stderr)).into());
+        return Err(
+            format!("bilag run ended with {code}: {}", String::from_utf8_lossy(&output.stderr)).into()
+        );
     }
     println!(
         "bilag run, file to archive to voucher to journal: peak memory {} MB, {} ms",

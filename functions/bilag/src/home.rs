@@ -18,20 +18,14 @@ pub struct Dispatched(Mutex<Vec<String>>);
 impl Dispatched {
     /// Takes what has been dispatched since the last call.
     pub fn take(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .map(|mut keys| std::mem::take(&mut *keys))
-            .unwrap_or_default()
+        self.0.lock().map(|mut keys| std::mem::take(&mut *keys)).unwrap_or_default()
     }
 }
 
 #[async_trait]
 impl Invoke for Dispatched {
     async fn invoke(&self, _function: &str, keys: &[String]) -> Result<(), Error> {
-        let mut waiting = self
-            .0
-            .lock()
-            .map_err(|_| Error::bug("the dispatch list is lost"))?;
+        let mut waiting = self.0.lock().map_err(|_| Error::bug("the dispatch list is lost"))?;
         waiting.extend_from_slice(keys);
         Ok(())
     }
@@ -67,18 +61,12 @@ impl Home {
             .bucket("archive", root.join("archive"))
             .bucket("verdicts", &state);
         let scratch = scratch()?;
-        let home = Home::start(
-            &state.join("store.db"),
-            buckets,
-            root.join("out"),
-            (worker, Some(lock), scratch),
-        )
-        .await?;
+        let home =
+            Home::start(&state.join("store.db"), buckets, root.join("out"), (worker, Some(lock), scratch))
+                .await?;
         if let Some(dead) = dead {
             for company in home.companies().await? {
-                Table::of(&home.world)
-                    .lapse(&company, &["s#", "v#"], &dead)
-                    .await?;
+                Table::of(&home.world).lapse(&company, &["s#", "v#"], &dead).await?;
             }
         }
         Ok(home)
@@ -93,11 +81,7 @@ impl Home {
         is_home(root)?;
         let state = root.join("state");
         let worker = worker();
-        let lock = if state.join("lock").exists() {
-            Some(lock(&state, &worker, wait)?)
-        } else {
-            None
-        };
+        let lock = if state.join("lock").exists() { Some(lock(&state, &worker, wait)?) } else { None };
         let scratch = scratch()?;
         let copy = scratch.path().join("copy");
         let failed = |error| Failure::from(Error::file("cannot copy the state to", &copy, error));
@@ -123,13 +107,7 @@ impl Home {
             .bucket("inbox", root.join("inbox"))
             .bucket_over("archive", copy.join("archive"), root.join("archive"))
             .bucket("verdicts", copy.join("verdicts"));
-        Home::start(
-            &copy.join("store.db"),
-            buckets,
-            out,
-            (worker, lock, scratch),
-        )
-        .await
+        Home::start(&copy.join("store.db"), buckets, out, (worker, lock, scratch)).await
     }
 
     async fn start(
@@ -138,18 +116,12 @@ impl Home {
         out: PathBuf,
         (worker, lock, scratch): (String, Option<Lock>, tempfile::TempDir),
     ) -> Result<Home, Failure> {
-        let embedded = Embedded::open(table, buckets).map_err(|error| {
-            Failure::from(Error::retry("the store cannot be opened").because(error))
-        })?;
-        let credentials =
-            aws_credential_types::Credentials::new("local", "local", None, None, "local");
+        let embedded = Embedded::open(table, buckets)
+            .map_err(|error| Failure::from(Error::retry("the store cannot be opened").because(error)))?;
+        let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "local");
         let endpoint = Some("http://local".to_owned());
-        let clients = edge::clients(
-            embedded.http_client(),
-            "local",
-            credentials,
-            (endpoint.clone(), endpoint),
-        );
+        let clients =
+            edge::clients(embedded.http_client(), "local", credentials, (endpoint.clone(), endpoint));
         let places = Places {
             table: "bilag".to_owned(),
             config: "config".to_owned(),
@@ -160,21 +132,9 @@ impl Home {
         let dispatched = Arc::new(Dispatched::default());
         let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
         let files = (Some(out), scratch.path().to_owned());
-        let world = World::new(
-            Arc::new(SystemClock),
-            clients,
-            places,
-            invoker,
-            worker,
-            files,
-        );
+        let world = World::new(Arc::new(SystemClock), clients, places, invoker, worker, files);
         Table::of(&world).create_if_missing().await?;
-        Ok(Home {
-            world,
-            dispatched,
-            _lock: lock,
-            _scratch: scratch,
-        })
+        Ok(Home { world, dispatched, _lock: lock, _scratch: scratch })
     }
 
     /// The mapping files of the config folder, by name.
@@ -185,9 +145,7 @@ impl Home {
     pub async fn mapping_files(&self) -> Result<Vec<String>, Error> {
         let listed = bucket::list(&self.world, &self.world.places.config, "").await?;
         let files = listed.into_iter().map(|object| object.key);
-        Ok(files
-            .filter(|key| key.ends_with(".toml") && !key.contains('/'))
-            .collect())
+        Ok(files.filter(|key| key.ends_with(".toml") && !key.contains('/')).collect())
     }
 
     /// The companies, by their mapping files.
@@ -197,11 +155,7 @@ impl Home {
     /// If the folder cannot be listed.
     pub async fn companies(&self) -> Result<Vec<String>, Error> {
         let files = self.mapping_files().await?;
-        Ok(files
-            .iter()
-            .filter_map(|file| file.strip_suffix(".toml"))
-            .map(str::to_owned)
-            .collect())
+        Ok(files.iter().filter_map(|file| file.strip_suffix(".toml")).map(str::to_owned).collect())
     }
 
     /// The company and settlement that `[<company>/]<provider>:[<scope>:]<id>` names; the company may be left out
@@ -223,42 +177,30 @@ impl Home {
             }
         };
         let name = ledger::Name::parse(name).ok_or_else(|| {
-            Error::config(format!("\"{text}\" names no settlement; write <company>/<provider>:<id>, as status prints it"))
+            Error::config(format!(
+                "\"{text}\" names no settlement; write <company>/<provider>:<id>, as status prints it"
+            ))
         })?;
         Ok((company, name))
     }
 }
 
 fn worker() -> String {
-    format!(
-        "{}-{}",
-        std::process::id(),
-        chrono::Utc::now().timestamp_micros()
-    )
+    format!("{}-{}", std::process::id(), chrono::Utc::now().timestamp_micros())
 }
 
 fn scratch() -> Result<tempfile::TempDir, Failure> {
     tempfile::Builder::new()
         .prefix("bilag-")
         .tempdir()
-        .map_err(|error| {
-            Failure::from(Error::file(
-                "cannot make a folder in",
-                &std::env::temp_dir(),
-                error,
-            ))
-        })
+        .map_err(|error| Failure::from(Error::file("cannot make a folder in", &std::env::temp_dir(), error)))
 }
 
 fn is_home(root: &Path) -> Result<(), Failure> {
     if root.join("config").is_dir() {
         return Ok(());
     }
-    let what = if root.exists() {
-        "has no config folder, so it is no home"
-    } else {
-        "does not exist"
-    };
+    let what = if root.exists() { "has no config folder, so it is no home" } else { "does not exist" };
     Err(Failure::from(Error::new(
         Kind::Config,
         format!("{} {what}; make one with: bilag init HOME", root.display()),

@@ -45,26 +45,19 @@ const COUNTRIES: &[Country] = &[
         code: "NO",
         currency: "NOK",
         time_zone: "Europe/Oslo",
-        accounts: [
-            "1579", "1570", "1909", "7770", "2711", "1575", "1576", "3900", "7790", "1920",
-        ],
+        accounts: ["1579", "1570", "1909", "7770", "2711", "1575", "1576", "3900", "7790", "1920"],
     },
     Country {
         code: "SE",
         currency: "SEK",
         time_zone: "Europe/Stockholm",
-        accounts: [
-            "1580", "1686", "1689", "6570", "2641", "1681", "1682", "3999", "6990", "1930",
-        ],
+        accounts: ["1580", "1686", "1689", "6570", "2641", "1681", "1682", "3999", "6990", "1930"],
     },
     Country {
         code: "DK",
         currency: "DKK",
         time_zone: "Europe/Copenhagen",
-        accounts: [
-            "58100", "58110", "58120", "72200", "64060", "58130", "58140", "10500", "72990",
-            "58000",
-        ],
+        accounts: ["58100", "58110", "58120", "72200", "64060", "58130", "58140", "10500", "72990", "58000"],
     },
 ];
 
@@ -75,21 +68,12 @@ const COUNTRIES: &[Country] = &[
 /// Unknown wishes, or a home that is there already.
 pub fn init(out: Out, wishes: &Wishes) -> Result<Exit, Error> {
     let codes: Vec<&str> = COUNTRIES.iter().map(|country| country.code).collect();
-    let country = COUNTRIES
-        .iter()
-        .find(|country| country.code.eq_ignore_ascii_case(&wishes.country))
-        .ok_or_else(|| {
-            Error::config(format!(
-                "--country {}: this version has {}",
-                wishes.country,
-                codes.join(", ")
-            ))
-        })?;
+    let country =
+        COUNTRIES.iter().find(|country| country.code.eq_ignore_ascii_case(&wishes.country)).ok_or_else(
+            || Error::config(format!("--country {}: this version has {}", wishes.country, codes.join(", "))),
+        )?;
     if accounting::find(&wishes.system).is_none() {
-        let names: Vec<&str> = accounting::REGISTRY
-            .iter()
-            .map(|system| system.name())
-            .collect();
+        let names: Vec<&str> = accounting::REGISTRY.iter().map(|system| system.name()).collect();
         return Err(Error::config(format!(
             "--system {}: this version has {}",
             wishes.system,
@@ -98,14 +82,8 @@ pub fn init(out: Out, wishes: &Wishes) -> Result<Exit, Error> {
     }
     for name in &wishes.providers {
         if providers::find(name).is_none() {
-            let names: Vec<&str> = providers::REGISTRY
-                .iter()
-                .map(|provider| provider.name())
-                .collect();
-            return Err(Error::config(format!(
-                "--providers {name}: this version has {}",
-                names.join(", ")
-            )));
+            let names: Vec<&str> = providers::REGISTRY.iter().map(|provider| provider.name()).collect();
+            return Err(Error::config(format!("--providers {name}: this version has {}", names.join(", "))));
         }
     }
     let today = Utc::now().date_naive();
@@ -118,23 +96,14 @@ pub fn init(out: Out, wishes: &Wishes) -> Result<Exit, Error> {
     }
     let path = wishes.home.join("config").join(&file);
     if path.exists() {
-        return Err(Error::config(format!(
-            "{} exists; nothing was changed",
-            path.display()
-        )));
+        return Err(Error::config(format!("{} exists; nothing was changed", path.display())));
     }
     let make = |folder: &Path| {
         std::fs::create_dir_all(folder).map_err(|error| Error::file("cannot make", folder, error))
     };
     make(&wishes.home.join("config"))?;
     for name in &wishes.providers {
-        make(
-            &wishes
-                .home
-                .join("inbox")
-                .join(&wishes.company)
-                .join(connection(name)),
-        )?;
+        make(&wishes.home.join("inbox").join(&wishes.company).join(connection(name)))?;
     }
     std::fs::write(&path, text).map_err(|error| Error::file("cannot write", &path, error))?;
     let home = wishes.home.display();
@@ -154,18 +123,7 @@ fn connection(provider: &str) -> &str {
 }
 
 fn mapping(wishes: &Wishes, country: &Country, start_on: NaiveDate) -> String {
-    let [
-        clearing,
-        balance,
-        transit,
-        fee,
-        fee_vat,
-        disputed,
-        held,
-        income,
-        expense,
-        bank,
-    ] = country.accounts;
+    let [clearing, balance, transit, fee, fee_vat, disputed, held, income, expense, bank] = country.accounts;
     let mut text = format!(
         r#"# How bilag books the settlements of this company. Check it with: bilag check HOME
 

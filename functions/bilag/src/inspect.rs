@@ -41,14 +41,9 @@ fn print_error(out: Out, at: &str, cause: &str) {
 }
 
 fn read(out: Out, path: &Path, format: Option<&str>) -> Result<Vec<(Group, GroupEnd)>, ReadError> {
-    let failed =
-        |error: std::io::Error| ReadError::new("file", format!("{}: {error}", path.display()));
+    let failed = |error: std::io::Error| ReadError::new("file", format!("{}: {error}", path.display()));
     let mut head = Vec::new();
-    File::open(path)
-        .map_err(failed)?
-        .take(64 * 1024)
-        .read_to_end(&mut head)
-        .map_err(failed)?;
+    File::open(path).map_err(failed)?.take(64 * 1024).read_to_end(&mut head).map_err(failed)?;
     let (provider, format) = choose(&head, format)?;
     let mut rows = provider.open(format, File::open(path).map_err(failed)?, &Terms::plain())?;
     let mut growing: BTreeMap<u32, Group> = BTreeMap::new();
@@ -57,10 +52,7 @@ fn read(out: Out, path: &Path, format: Option<&str>) -> Result<Vec<(Group, Group
         match item {
             Item::Row { group, line } => {
                 let entry = growing.entry(group).or_default();
-                entry
-                    .totals
-                    .add(&line)
-                    .map_err(|hold| ReadError::new(line.id.as_ref(), hold.what))?;
+                entry.totals.add(&line).map_err(|hold| ReadError::new(line.id.as_ref(), hold.what))?;
                 if line.kind == ledger::Kind::Payout {
                     continue;
                 }
@@ -70,40 +62,23 @@ fn read(out: Out, path: &Path, format: Option<&str>) -> Result<Vec<(Group, Group
                     entry.table.push(row(&line));
                 }
             }
-            Item::Group { group, end } => {
-                ended.push((growing.remove(&group).unwrap_or_default(), end))
-            }
+            Item::Group { group, end } => ended.push((growing.remove(&group).unwrap_or_default(), end)),
         }
     }
     Ok(ended)
 }
 
 /// The reader of a format by name, or by the content of the file.
-fn choose(
-    head: &[u8],
-    format: Option<&str>,
-) -> Result<(&'static dyn Provider, &'static str), ReadError> {
+fn choose(head: &[u8], format: Option<&str>) -> Result<(&'static dyn Provider, &'static str), ReadError> {
     let Some(wanted) = format else {
         return providers::detect(None, head);
     };
-    let mut known = providers::REGISTRY.iter().flat_map(|provider| {
-        provider
-            .formats()
-            .iter()
-            .map(move |format| (*provider, *format))
-    });
+    let mut known = providers::REGISTRY
+        .iter()
+        .flat_map(|provider| provider.formats().iter().map(move |format| (*provider, *format)));
     known.find(|(_, format)| *format == wanted).ok_or_else(|| {
-        let names: Vec<&str> = providers::REGISTRY
-            .iter()
-            .flat_map(|p| p.formats().iter().copied())
-            .collect();
-        ReadError::new(
-            "--as",
-            format!(
-                "\"{wanted}\" is not a format; the formats are: {}",
-                names.join(", ")
-            ),
-        )
+        let names: Vec<&str> = providers::REGISTRY.iter().flat_map(|p| p.formats().iter().copied()).collect();
+        ReadError::new("--as", format!("\"{wanted}\" is not a format; the formats are: {}", names.join(", ")))
     })
 }
 
@@ -135,12 +110,7 @@ fn print(out: Out, groups: Vec<(Group, GroupEnd)>) -> Exit {
     for (group, end) in groups {
         let totals = &group.totals;
         match end {
-            GroupEnd::Settlement {
-                head,
-                hold,
-                follows,
-                ..
-            } => {
+            GroupEnd::Settlement { head, hold, follows, .. } => {
                 let unknown = unknown(totals);
                 if let Some(cause) = hold.map(|hold| hold.to_string()).or(unknown) {
                     print_error(out, &head.name.to_string(), &cause);
@@ -172,36 +142,24 @@ fn print(out: Out, groups: Vec<(Group, GroupEnd)>) -> Exit {
                     ));
                 }
                 let shown = group.table.len();
-                out.table(
-                    &["row", "kind", "day", ">gross", ">fee", ">net", "reference"],
-                    group.table,
-                );
-                let rest =
-                    usize::try_from(totals.rows - totals.payout_rows).unwrap_or(shown) - shown;
+                out.table(&["row", "kind", "day", ">gross", ">fee", ">net", "reference"], group.table);
+                let rest = usize::try_from(totals.rows - totals.payout_rows).unwrap_or(shown) - shown;
                 if rest > 0 && !out.json {
                     out.text(&format!("… and {rest} more rows; --json prints all"));
                 }
             }
-            GroupEnd::Open {
-                scope,
-                currency,
-                hold,
-            } => {
+            GroupEnd::Open { scope, currency, hold } => {
                 let cause = hold.map_or_else(
                     || "payout-row-missing: these rows are not paid out yet".to_owned(),
                     |hold| hold.to_string(),
                 );
                 out.object(&json!({
                     "type": "open", "scope": scope, "currency": currency.code(), "rows": totals.rows,
-                    "net": totals.net().to_string(), "from": totals.first_on, "to": totals.last_on, "cause": cause,
+                    "net": crate::out::amount(currency.code(), totals.net()), "from": totals.first_on, "to": totals.last_on, "cause": cause,
                 }));
                 out.text(&format!(
                     "\nrows without a payout in this report{}: {} rows, {} {currency} ({cause})",
-                    if scope.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" ({scope})")
-                    },
+                    if scope.is_empty() { String::new() } else { format!(" ({scope})") },
                     totals.rows,
                     grouped(totals.net()),
                 ));
@@ -213,14 +171,8 @@ fn print(out: Out, groups: Vec<(Group, GroupEnd)>) -> Exit {
 
 fn unknown(totals: &Totals) -> Option<String> {
     (!totals.unknown_types.is_empty()).then(|| {
-        let names: Vec<String> = totals
-            .unknown_types
-            .iter()
-            .map(|name| ledger::plan::printable(name))
-            .collect();
-        format!(
-            "unknown-line: rows of unknown type {}; update bilag",
-            names.join(", ")
-        )
+        let names: Vec<String> =
+            totals.unknown_types.iter().map(|name| ledger::plan::printable(name)).collect();
+        format!("unknown-line: rows of unknown type {}; update bilag", names.join(", "))
     })
 }

@@ -43,21 +43,14 @@ impl Lock {
             Err(TryLockError::WouldBlock) if wait => file.lock().map_err(failed)?,
             Err(TryLockError::WouldBlock) => {
                 let holder = read(&mut file).map_err(failed)?;
-                let pid = holder
-                    .split('-')
-                    .next()
-                    .filter(|pid| !pid.is_empty())
-                    .unwrap_or("unknown")
-                    .to_owned();
+                let pid =
+                    holder.split('-').next().filter(|pid| !pid.is_empty()).unwrap_or("unknown").to_owned();
                 return Err(Refused::Held(pid));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let before = read(&mut file).map_err(failed)?;
-        let mut lock = Lock {
-            file,
-            dead: (!before.is_empty()).then_some(before),
-        };
+        let mut lock = Lock { file, dead: (!before.is_empty()).then_some(before) };
         lock.write(worker).map_err(failed)?;
         Ok(lock)
     }

@@ -97,24 +97,15 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                Exit::Usage as u8
-            } else {
-                Exit::Done as u8
-            });
+            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 });
         }
     };
     edge::start_logs(cli.json);
     let out = Out { json: cli.json };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return fail(Failure::from(
-                Error::bug("the runtime cannot start").because(error),
-            ));
+            return fail(Failure::from(Error::bug("the runtime cannot start").because(error)));
         }
     };
     match runtime.block_on(carry_out(cli.command, out, cli.wait_lock)) {
@@ -133,26 +124,15 @@ async fn carry_out(command: Command, out: Out, wait: bool) -> Result<Exit, Failu
     match command {
         Command::Init(wishes) => Ok(init::init(out, &wishes)?),
         Command::Inspect { file, format } => Ok(inspect::inspect(out, &file, format.as_deref())),
-        Command::Run {
-            home,
-            wait: seconds,
-        } => {
-            let how = run::How {
-                wait: seconds.map(|s| Duration::seconds(i64::from(s))),
-                explain: false,
-            };
+        Command::Run { home, wait: seconds } => {
+            let how = run::How { wait: seconds.map(|s| Duration::seconds(i64::from(s))), explain: false };
             Ok(run::run(&Home::open(&home, wait).await?, out, how).await?)
         }
         Command::Preview { home } => {
-            let how = run::How {
-                wait: None,
-                explain: true,
-            };
+            let how = run::How { wait: None, explain: true };
             Ok(run::run(&Home::rehearse(&home, wait).await?, out, how).await?)
         }
-        Command::Check { home, offline } => {
-            check(&Home::rehearse(&home, wait).await?, out, offline).await
-        }
+        Command::Check { home, offline } => check(&Home::rehearse(&home, wait).await?, out, offline).await,
         Command::Status { home } => Ok(status::status(&Home::open(&home, wait).await?, out).await?),
         Command::Show { home, settlement } => {
             let home = Home::open(&home, wait).await?;
@@ -206,10 +186,7 @@ async fn decide(verb: Verb, decided: Decided, out: Out, wait: bool) -> Result<Ex
         "type": "decision", "company": company, "settlement": name.to_string(), "from": decision.from,
         "to": decision.to, "reason": reason,
     }));
-    out.text(&format!(
-        "{company}/{name}: {} → {}",
-        decision.from, decision.to
-    ));
+    out.text(&format!("{company}/{name}: {} → {}", decision.from, decision.to));
     for voucher in &decision.vouchers {
         out.object(&bilag::out::voucher("", "posted", voucher, true));
         out.text(&voucher.to_text());

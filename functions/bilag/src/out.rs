@@ -32,24 +32,14 @@ pub struct Failure {
 impl Failure {
     /// The home is in use.
     pub fn busy(message: String) -> Failure {
-        Failure {
-            exit: Exit::Failed,
-            message,
-        }
+        Failure { exit: Exit::Failed, message }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        let exit = if error.kind == Kind::Config {
-            Exit::Usage
-        } else {
-            Exit::Failed
-        };
-        Failure {
-            exit,
-            message: error.to_string(),
-        }
+        let exit = if error.kind == Kind::Config { Exit::Usage } else { Exit::Failed };
+        Failure { exit, message: error.to_string() }
     }
 }
 
@@ -81,9 +71,7 @@ impl Out {
             return;
         }
         let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(columns.iter().map(|column| column.trim_start_matches('>')));
         for row in rows {
             table.add_row(row);
@@ -145,4 +133,10 @@ pub fn voucher(connection: &str, state: &str, voucher: &Voucher, lines: bool) ->
             .collect();
     }
     object
+}
+
+/// An amount with exactly the digits of its currency, as programs read it.
+pub fn amount(currency: &str, amount: ledger::money::Decimal) -> String {
+    let known = ledger::Currency::parse(currency);
+    known.and_then(|currency| currency.format(amount)).unwrap_or_else(|_| amount.to_string())
 }

@@ -21,10 +21,7 @@ pub async fn replay(home: &Home, out: Out) -> Result<Exit, Error> {
     for company in home.companies().await? {
         for read in table.list::<SettlementItem>(&company, "s#").await? {
             let item = read.body;
-            for voucher in table
-                .list::<VoucherItem>(&company, &Key::vouchers_of(&item.name))
-                .await?
-            {
+            for voucher in table.list::<VoucherItem>(&company, &Key::vouchers_of(&item.name)).await? {
                 let voucher = voucher.body;
                 if !matches!(voucher.state, VoucherState::Posted | VoucherState::Reversed) {
                     continue;
@@ -43,14 +40,8 @@ pub async fn replay(home: &Home, out: Out) -> Result<Exit, Error> {
         }
     }
     out.object(&json!({ "type": "replay", "same": same, "differs": differing }));
-    out.text(&format!(
-        "{same} vouchers rebuilt byte for byte, {differing} differ"
-    ));
-    Ok(if differing > 0 {
-        Exit::Held
-    } else {
-        Exit::Done
-    })
+    out.text(&format!("{same} vouchers rebuilt byte for byte, {differing} differ"));
+    Ok(if differing > 0 { Exit::Held } else { Exit::Done })
 }
 
 async fn compare(
@@ -65,32 +56,19 @@ async fn compare(
     let rebuilt = if booked.reference.purpose == Purpose::Reversal {
         reversal(home, company, booked).await?
     } else {
-        let past = item
-            .past
-            .iter()
-            .find(|past| past.revision == booked.reference.revision);
+        let past = item.past.iter().find(|past| past.revision == booked.reference.revision);
         let then = past.map_or_else(|| item.clone(), |past| item.at(past));
         let vouchers = match post_voucher::plan::vouchers(world, &config, system, &then).await? {
             Ok(vouchers) => vouchers,
             Err(hold) => return Ok(Some(format!("cannot be planned again: {hold}"))),
         };
-        vouchers
-            .into_iter()
-            .find(|voucher| voucher.reference == booked.reference)
+        vouchers.into_iter().find(|voucher| voucher.reference == booked.reference)
     };
     let Some(rebuilt) = rebuilt else {
         return Ok(Some("the archive no longer gives this voucher".to_owned()));
     };
-    if rebuilt.canonical()
-        != archive::voucher(world, company, &booked.hash)
-            .await?
-            .canonical()
-    {
-        return Ok(Some(format!(
-            "rebuilt as {}, booked as {}",
-            rebuilt.hash(),
-            booked.hash
-        )));
+    if rebuilt.canonical() != archive::voucher(world, company, &booked.hash).await?.canonical() {
+        return Ok(Some(format!("rebuilt as {}, booked as {}", rebuilt.hash(), booked.hash)));
     }
     Ok(match system.open(world, company)?.find(&rebuilt).await? {
         Found::Ours { .. } => None,
@@ -101,18 +79,12 @@ async fn compare(
 }
 
 /// A reversal is the mirror of the voucher it names.
-async fn reversal(
-    home: &Home,
-    company: &str,
-    booked: &VoucherItem,
-) -> Result<Option<Voucher>, Error> {
+async fn reversal(home: &Home, company: &str, booked: &VoucherItem) -> Result<Option<Voucher>, Error> {
     let stored = archive::voucher(&home.world, company, &booked.hash).await?;
     let originals = Table::of(&home.world)
         .list::<VoucherItem>(company, &Key::vouchers_of(&booked.reference.settlement))
         .await?;
-    let original = originals
-        .into_iter()
-        .find(|voucher| stored.corrects.as_ref() == Some(&voucher.body.text));
+    let original = originals.into_iter().find(|voucher| stored.corrects.as_ref() == Some(&voucher.body.text));
     let Some(original) = original else {
         return Ok(None);
     };

@@ -33,11 +33,7 @@ pub async fn run(home: &Home, out: Out, how: How) -> Result<Exit, Error> {
     let invalid = print_verdicts(&verdicts, out);
     inbox(home, out).await?;
     let end = home.world.clock.now() + how.wait.unwrap_or_else(Duration::zero);
-    let mut posted = Posted {
-        vouchers: Vec::new(),
-        unknown: 0,
-        failed: None,
-    };
+    let mut posted = Posted { vouchers: Vec::new(), unknown: 0, failed: None };
     let bar = out.progress("posting");
     loop {
         posted.pass(home, &bar).await?;
@@ -71,9 +67,7 @@ pub async fn run(home: &Home, out: Out, how: How) -> Result<Exit, Error> {
 pub async fn configurations(home: &Home) -> Result<Vec<Verdict>, Error> {
     let files = home.mapping_files().await?;
     if files.is_empty() {
-        return Err(Error::config(
-            "the config folder has no <company>.toml; write one, or use bilag init",
-        ));
+        return Err(Error::config("the config folder has no <company>.toml; write one, or use bilag init"));
     }
     let mut verdicts = Vec::new();
     for file in files {
@@ -116,10 +110,7 @@ async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
             let imported = import_file::handle(world, &object.key, &mut progress).await?;
             bar.finish_and_clear();
             if let Imported::Read(settlements) = imported {
-                out.text(&format!(
-                    "read inbox/{}: {settlements} settlements",
-                    object.key
-                ));
+                out.text(&format!("read inbox/{}: {settlements} settlements", object.key));
             }
         }
     }
@@ -138,12 +129,8 @@ impl Posted {
         let mut seen = std::collections::BTreeSet::new();
         loop {
             dispatch_due::handle(&home.world).await?;
-            let keys: Vec<String> = home
-                .dispatched
-                .take()
-                .into_iter()
-                .filter(|key| seen.insert(key.clone()))
-                .collect();
+            let keys: Vec<String> =
+                home.dispatched.take().into_iter().filter(|key| seen.insert(key.clone())).collect();
             if keys.is_empty() {
                 return Ok(());
             }
@@ -154,12 +141,8 @@ impl Posted {
                     Ok(posted) => {
                         self.unknown += u64::from(posted.unknown);
                         let connection = connection(home, &key).await?;
-                        self.vouchers.extend(
-                            posted
-                                .vouchers
-                                .into_iter()
-                                .map(|voucher| (connection.clone(), voucher)),
-                        );
+                        self.vouchers
+                            .extend(posted.vouchers.into_iter().map(|voucher| (connection.clone(), voucher)));
                     }
                     // The others go on; the settlement stays due.
                     Err(error) => {
@@ -183,12 +166,7 @@ async fn connection(home: &Home, key: &str) -> Result<String, Error> {
 fn print_vouchers(vouchers: &[(String, Voucher)], out: Out, explain: bool) {
     let mut rows = Vec::new();
     for (connection, voucher) in vouchers {
-        let mut object = out::voucher(
-            connection,
-            if explain { "planned" } else { "posted" },
-            voucher,
-            true,
-        );
+        let mut object = out::voucher(connection, if explain { "planned" } else { "posted" }, voucher, true);
         if explain && let Some(lines) = object["lines"].as_array_mut() {
             for (line, posting) in lines.iter_mut().zip(&voucher.postings) {
                 line["why"] = why(posting).into();
@@ -212,17 +190,7 @@ fn print_vouchers(vouchers: &[(String, Voucher)], out: Out, explain: bool) {
         ]);
     }
     if !explain {
-        out.table(
-            &[
-                "day",
-                "connection",
-                "reference",
-                ">lines",
-                ">total",
-                "currency",
-            ],
-            rows,
-        );
+        out.table(&["day", "connection", "reference", ">lines", ">total", "currency"], rows);
     }
 }
 

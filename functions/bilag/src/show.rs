@@ -26,12 +26,13 @@ pub async fn show(home: &Home, out: Out, company: &str, name: &Name) -> Result<E
         .ok_or_else(|| Error::config(format!("{company}/{name} is not known; see bilag status")))?
         .body;
     let (head, totals) = (&item.head, &item.totals);
+    let amount = |amount| out::amount(head.currency.code(), amount);
     out.object(&json!({
         "type": "settlement", "company": company, "settlement": name.to_string(), "connection": item.connection,
         "state": item.state.to_string(), "currency": head.currency.code(), "payout_on": head.payout_on,
-        "payout": head.payout.to_string(), "gross": totals.gross.to_string(), "fee": totals.fee.to_string(),
-        "net": totals.net().to_string(), "opening": head.opening.to_string(), "closing": head.closing.to_string(),
-        "left_on_balance": totals.left_on_balance(head).to_string(), "rows": item.source.rows,
+        "payout": amount(head.payout), "gross": amount(totals.gross), "fee": amount(totals.fee),
+        "net": amount(totals.net()), "opening": amount(head.opening), "closing": amount(head.closing),
+        "left_on_balance": amount(totals.left_on_balance(head)), "rows": item.source.rows,
         "source": item.source.from, "format": item.source.format, "rows_sha256": item.source.rows_hash,
         "manifest": item.source.manifest, "revision": item.revision, "config": item.config,
     }));
@@ -59,23 +60,12 @@ pub async fn show(home: &Home, out: Out, company: &str, name: &Name) -> Result<E
             "type": "held", "company": company, "settlement": name.to_string(), "cause": hold.cause.name(),
             "what": hold.what, "remedy": hold.remedy,
         }));
-        out.text(&format!(
-            "  held    {}\n  what    {}\n  remedy  {}",
-            hold.cause, hold.what, hold.remedy
-        ));
+        out.text(&format!("  held    {}\n  what    {}\n  remedy  {}", hold.cause, hold.what, hold.remedy));
     }
     rows(home, out, &item).await?;
-    for voucher in table
-        .list::<VoucherItem>(company, &Key::vouchers_of(name))
-        .await?
-    {
+    for voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(name)).await? {
         let content = archive::voucher(&home.world, company, &voucher.body.hash).await?;
-        let mut object = out::voucher(
-            &item.connection,
-            &voucher.body.state.to_string(),
-            &content,
-            true,
-        );
+        let mut object = out::voucher(&item.connection, &voucher.body.state.to_string(), &content, true);
         object["sha256"] = voucher.body.hash.clone().into();
         object["config"] = voucher.body.config.clone().into();
         out.object(&object);
@@ -89,20 +79,17 @@ pub async fn show(home: &Home, out: Out, company: &str, name: &Name) -> Result<E
         trail(home, out, &voucher.key, &voucher.body.text).await?;
     }
     trail(home, out, &key, &name.to_string()).await?;
-    Ok(if matches!(item.state, SettlementState::Held(_)) {
-        Exit::Held
-    } else {
-        Exit::Done
-    })
+    Ok(if matches!(item.state, SettlementState::Held(_)) { Exit::Held } else { Exit::Done })
 }
 
 async fn rows(home: &Home, out: Out, item: &SettlementItem) -> Result<(), Error> {
     let mut table = Vec::new();
     let mut more = 0;
+    let amount = |amount| out::amount(item.head.currency.code(), amount);
     import_file::compare::each_line(&home.world, &item.source, |line| {
         out.object(&json!({
-            "type": "row", "id": line.id, "kind": line.kind.name(), "on": line.on, "gross": line.gross.to_string(),
-            "fee": line.fee.to_string(), "net": line.net().to_string(), "reference": line.reference,
+            "type": "row", "id": line.id, "kind": line.kind.name(), "on": line.on, "gross": amount(line.gross),
+            "fee": amount(line.fee), "net": amount(line.net()), "reference": line.reference,
             "remote_type": line.remote_type,
         }));
         if table.len() < ROWS_SHOWN {
@@ -122,10 +109,7 @@ async fn rows(home: &Home, out: Out, item: &SettlementItem) -> Result<(), Error>
     })
     .await?;
     out.text("");
-    out.table(
-        &["row", "kind", "day", ">gross", ">fee", ">net", "reference"],
-        table,
-    );
+    out.table(&["row", "kind", "day", ">gross", ">fee", ">net", "reference"], table);
     if more > 0 {
         out.text(&format!("… and {more} more rows; --json prints all"));
     }
@@ -142,11 +126,7 @@ async fn trail(home: &Home, out: Out, key: &Key, of: &str) -> Result<(), Error> 
         out.text(&format!(
             "    {}  {} → {}  {}  ({})",
             entry.at.format("%Y-%m-%d %H:%M:%S"),
-            if entry.from.is_empty() {
-                "new"
-            } else {
-                &entry.from
-            },
+            if entry.from.is_empty() { "new" } else { &entry.from },
             entry.to,
             entry.cause,
             entry.who

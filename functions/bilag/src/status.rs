@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, Utc};
 use edge::Error;
-use ledger::Hold;
+use ledger::{Hold, Purpose};
 use rust_decimal::Decimal;
 use serde_json::json;
 use store::item::{FileItem, PositionItem, SettlementItem};
 use store::{Key, SettlementState, Table, VoucherItem, VoucherState, bucket};
 
-use crate::out::Exit;
+use crate::out::{self, Exit};
 use crate::{Home, Out};
 
 /// Something that a person has to act on.
@@ -93,34 +93,35 @@ impl Report {
             let settlement = item.name.to_string();
             match &item.state {
                 SettlementState::Held(hold) => {
-                    self.held.push(Held {
-                        company: company.to_owned(),
-                        settlement,
-                        hold: hold.clone(),
-                    });
+                    self.held.push(Held { company: company.to_owned(), settlement, hold: hold.clone() });
                 }
                 SettlementState::Waiting(why) => {
-                    self.waiting
-                        .push((company.to_owned(), settlement, why.clone()))
+                    self.waiting.push((company.to_owned(), settlement, why.clone()))
                 }
                 SettlementState::Fetched | SettlementState::Posting => self.unknown += 1,
-                SettlementState::Posted if !item.head.payout.is_zero() => {
-                    self.transit.push(Transit {
-                        company: company.to_owned(),
-                        settlement,
-                        on: item.head.payout_on,
-                        amount: item.head.payout,
-                        currency: item.head.currency.code().to_owned(),
-                    })
-                }
+                SettlementState::Posted if !item.head.payout.is_zero() => self.transit.push(Transit {
+                    company: company.to_owned(),
+                    settlement,
+                    on: item.head.payout_on,
+                    amount: item.head.payout,
+                    currency: item.head.currency.code().to_owned(),
+                }),
                 SettlementState::Posted | SettlementState::Announced => {}
             }
-            for voucher in table
-                .list::<VoucherItem>(company, &Key::vouchers_of(&item.name))
-                .await?
-            {
-                self.vouchers
-                    .push((company.to_owned(), item.connection.clone(), voucher.body));
+            for voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(&item.name)).await? {
+                let returned = &voucher.body;
+                // The money of an earlier payout came back: it is no longer on its way.
+                if returned.reference.purpose == Purpose::PayoutReversal && returned.state == VoucherState::Posted
+                {
+                    self.transit.push(Transit {
+                        company: company.to_owned(),
+                        settlement: returned.text.clone(),
+                        on: returned.on,
+                        amount: -returned.total,
+                        currency: returned.currency.clone(),
+                    });
+                }
+                self.vouchers.push((company.to_owned(), item.connection.clone(), voucher.body));
             }
         }
         self.transit.sort_by_key(|transit| transit.on);
@@ -131,17 +132,10 @@ impl Report {
             }
             match &position.hold {
                 Some(hold) => {
-                    let scope = if position.scope.is_empty() {
-                        &position.connection
-                    } else {
-                        &position.scope
-                    };
+                    let scope =
+                        if position.scope.is_empty() { &position.connection } else { &position.scope };
                     let settlement = format!("{}:{scope}:open", position.provider);
-                    self.held.push(Held {
-                        company: company.to_owned(),
-                        settlement,
-                        hold: hold.clone(),
-                    });
+                    self.held.push(Held { company: company.to_owned(), settlement, hold: hold.clone() });
                 }
                 None => self.open.push((company.to_owned(), position)),
             }
@@ -151,10 +145,7 @@ impl Report {
             let item = read.body;
             let Some(error) = item.error else { continue };
             let key = format!("{company}/{}/{}", item.connection, item.file);
-            if bucket::etag(world, &world.places.inbox, &key)
-                .await?
-                .is_some()
-            {
+            if bucket::etag(world, &world.places.inbox, &key).await?.is_some() {
                 self.unreadable.push(Unreadable {
                     file: format!("inbox/{key}"),
                     at: error.at,
@@ -188,11 +179,7 @@ impl Report {
         if !self.held.is_empty() {
             out.text("\nHeld, until a person acts:");
             for held in &self.held {
-                let Held {
-                    company,
-                    settlement,
-                    hold,
-                } = held;
+                let Held { company, settlement, hold } = held;
                 out.text(&format!(
                     "  {company}/{settlement}  {}\n      what    {}\n      remedy  {}",
                     hold.cause, hold.what, hold.remedy
@@ -202,10 +189,7 @@ impl Report {
         if !self.unreadable.is_empty() {
             out.text("\nFiles that cannot be read (they stay where they are):");
             for error in &self.unreadable {
-                out.text(&format!(
-                    "  {}\n      {}: {}",
-                    error.file, error.at, error.cause
-                ));
+                out.text(&format!("  {}\n      {}: {}", error.file, error.at, error.cause));
             }
         }
     }
@@ -218,18 +202,10 @@ impl Report {
 /// If the store does not answer.
 pub async fn status(home: &Home, out: Out) -> Result<Exit, Error> {
     let report = Report::read(home).await?;
-    let names: Vec<String> = report
-        .states
-        .iter()
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
+    let names: Vec<String> = report.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
     out.text(&format!(
         "Settlements: {}",
-        if names.is_empty() {
-            "none yet".to_owned()
-        } else {
-            names.join(", ")
-        }
+        if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
     ));
     for (company, connection, voucher) in &report.vouchers {
         let reference = &voucher.reference;
@@ -252,7 +228,7 @@ pub async fn status(home: &Home, out: Out) -> Result<Exit, Error> {
         let age = (today - transit.on).num_days();
         out.object(&json!({
             "type": "in-transit", "company": transit.company, "settlement": transit.settlement, "on": transit.on,
-            "amount": transit.amount.to_string(), "currency": transit.currency, "age_days": age,
+            "amount": out::amount(&transit.currency, transit.amount), "currency": transit.currency, "age_days": age,
         }));
         rows.push(vec![
             transit.settlement.clone(),
@@ -263,20 +239,15 @@ pub async fn status(home: &Home, out: Out) -> Result<Exit, Error> {
         ]);
     }
     if !rows.is_empty() {
-        out.text(
-            "\nIn transit to the bank (booked, not yet matched with a bank line), oldest first:",
-        );
+        out.text("\nIn transit to the bank (booked, not yet matched with a bank line), oldest first:");
     }
-    out.table(
-        &["settlement", "since", ">amount", "currency", ">age"],
-        rows,
-    );
+    out.table(&["settlement", "since", ">amount", "currency", ">age"], rows);
     for (company, position) in &report.open {
         let totals = &position.totals;
         let (from, to) = (totals.first_on, totals.last_on);
         out.object(&json!({
             "type": "open", "company": company, "connection": position.connection, "scope": position.scope,
-            "currency": position.currency, "rows": totals.rows, "net": totals.net().to_string(), "from": from, "to": to,
+            "currency": position.currency, "rows": totals.rows, "net": out::amount(&position.currency, totals.net()), "from": from, "to": to,
         }));
         out.text(&format!(
             "\nWith the provider, no payout yet: {company}/{} {} rows, {} {}, last on {}",
@@ -288,21 +259,15 @@ pub async fn status(home: &Home, out: Out) -> Result<Exit, Error> {
         ));
     }
     for (company, settlement, why) in &report.waiting {
-        out.object(&json!({ "type": "waiting", "company": company, "settlement": settlement, "reason": why }));
+        out.object(
+            &json!({ "type": "waiting", "company": company, "settlement": settlement, "reason": why }),
+        );
         out.text(&format!("\nWaiting: {company}/{settlement}: {why}"));
     }
     report.print_held(out);
-    let posted = report
-        .vouchers
-        .iter()
-        .filter(|(_, _, v)| v.state == VoucherState::Posted)
-        .count();
+    let posted = report.vouchers.iter().filter(|(_, _, v)| v.state == VoucherState::Posted).count();
     summary(out, posted, &report, report.unknown);
-    Ok(if report.held_count() > 0 {
-        Exit::Held
-    } else {
-        Exit::Done
-    })
+    Ok(if report.held_count() > 0 { Exit::Held } else { Exit::Done })
 }
 
 /// Prints the last line.
@@ -311,7 +276,5 @@ pub fn summary(out: Out, posted: usize, report: &Report, unknown: u64) {
     out.object(&json!({
         "type": "summary", "posted": posted, "held": held, "waiting": waiting, "unknown": unknown,
     }));
-    out.text(&format!(
-        "\n{posted} vouchers posted, {held} held, {waiting} waiting, {unknown} unknown"
-    ));
+    out.text(&format!("\n{posted} vouchers posted, {held} held, {waiting} waiting, {unknown} unknown"));
 }

@@ -54,27 +54,14 @@ pub async fn handle(world: &World, key: &str) -> Result<Verdict, Error> {
         Err(errors) => (false, errors, Vec::new()),
     };
     let texts = |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect();
-    let verdict = Verdict {
-        company,
-        hash,
-        valid,
-        errors: texts(errors),
-        warnings: texts(warnings),
-    };
+    let verdict = Verdict { company, hash, valid, errors: texts(errors), warnings: texts(warnings) };
     if verdict.valid {
         let copy = config_key(&verdict.company, &verdict.hash);
         bucket::put_once(world, &world.places.archive, &copy, bytes).await?;
         put_in_force(world, &verdict.company, &verdict.hash).await?;
     }
-    let body = serde_json::to_vec_pretty(&verdict)
-        .map_err(|error| Error::bug("verdict").because(error))?;
-    bucket::put(
-        world,
-        &world.places.verdicts,
-        &format!("verdicts/{}.json", verdict.company),
-        body,
-    )
-    .await?;
+    let body = serde_json::to_vec_pretty(&verdict).map_err(|error| Error::bug("verdict").because(error))?;
+    bucket::put(world, &world.places.verdicts, &format!("verdicts/{}.json", verdict.company), body).await?;
     Ok(verdict)
 }
 
@@ -84,10 +71,7 @@ pub async fn handle(world: &World, key: &str) -> Result<Verdict, Error> {
 ///
 /// All problems of the file.
 pub fn judge(file_name: &str, text: &[u8]) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
-    let providers: Vec<&str> = providers::REGISTRY
-        .iter()
-        .map(|provider| provider.name())
-        .collect();
+    let providers: Vec<&str> = providers::REGISTRY.iter().map(|provider| provider.name()).collect();
     let systems: Vec<SystemFacts> = accounting::REGISTRY
         .iter()
         .map(|system| SystemFacts {
@@ -96,14 +80,7 @@ pub fn judge(file_name: &str, text: &[u8]) -> Result<(Config, Vec<Problem>), Vec
             needs_secret: system.needs_secret(),
         })
         .collect();
-    read(
-        file_name,
-        text,
-        &Known {
-            providers: &providers,
-            systems: &systems,
-        },
-    )
+    read(file_name, text, &Known { providers: &providers, systems: &systems })
 }
 
 /// The configuration in force with its version, or `None` if there has never been a valid one.
@@ -112,10 +89,7 @@ pub fn judge(file_name: &str, text: &[u8]) -> Result<(Config, Vec<Problem>), Vec
 ///
 /// If the store or the archive does not answer.
 pub async fn in_force(world: &World, company: &str) -> Result<Option<(String, Config)>, Error> {
-    let Some(pointer) = Table::of(world)
-        .get::<ConfigItem>(&Key::config(company))
-        .await?
-    else {
+    let Some(pointer) = Table::of(world).get::<ConfigItem>(&Key::config(company)).await? else {
         return Ok(None);
     };
     let hash = pointer.body.hash;
@@ -130,22 +104,13 @@ pub async fn in_force(world: &World, company: &str) -> Result<Option<(String, Co
 /// If the archive does not have it or this version of bilag cannot read it.
 pub async fn by_version(world: &World, company: &str, hash: &str) -> Result<Config, Error> {
     let key = config_key(company, hash);
-    let (bytes, _) = bucket::get(world, &world.places.archive, &key)
-        .await?
-        .ok_or_else(|| {
-            Error::config(format!(
-                "archive {key} is missing; restore the archive from a backup"
-            ))
-        })?;
-    judge(&format!("{company}.toml"), &bytes)
-        .map(|(config, _)| config)
-        .map_err(|problems| {
-            let text: Vec<String> = problems.iter().map(Problem::to_string).collect();
-            Error::config(format!(
-                "the archived configuration {hash} is no longer valid: {}",
-                text.join("; ")
-            ))
-        })
+    let (bytes, _) = bucket::get(world, &world.places.archive, &key).await?.ok_or_else(|| {
+        Error::config(format!("archive {key} is missing; restore the archive from a backup"))
+    })?;
+    judge(&format!("{company}.toml"), &bytes).map(|(config, _)| config).map_err(|problems| {
+        let text: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        Error::config(format!("the archived configuration {hash} is no longer valid: {}", text.join("; ")))
+    })
 }
 
 fn config_key(company: &str, hash: &str) -> String {
@@ -157,53 +122,30 @@ async fn put_in_force(world: &World, company: &str, hash: &str) -> Result<(), Er
     let table = Table::of(world);
     let key = Key::config(company);
     let before = table.get::<ConfigItem>(&key).await?;
-    let old = before
-        .as_ref()
-        .map(|pointer| pointer.body.hash.clone())
-        .unwrap_or_default();
+    let old = before.as_ref().map(|pointer| pointer.body.hash.clone()).unwrap_or_default();
     if old == hash {
         return Ok(());
     }
     let trail = Trail::new(world, &old, hash, "a valid mapping file").under(hash);
     let written = match before {
-        None => {
-            table
-                .create(
-                    &key,
-                    &ConfigItem {
-                        hash: hash.to_owned(),
-                    },
-                    None,
-                    Some(trail),
-                )
-                .await?
-        }
+        None => table.create(&key, &ConfigItem { hash: hash.to_owned() }, None, Some(trail)).await?,
         Some(mut pointer) => {
             pointer.body.hash = hash.to_owned();
             table.replace(&pointer, None, Some(trail)).await?
         }
     };
     if written == store::table::Written::Lost {
-        return Err(Error::retry(format!(
-            "{company}: another version was put in force at the same moment"
-        )));
+        return Err(Error::retry(format!("{company}: another version was put in force at the same moment")));
     }
     for mut held in table.list::<SettlementItem>(company, "s#").await? {
         let mendable = matches!(&held.body.state, SettlementState::Held(hold)
             if MENDED_BY_CONFIG.contains(&hold.cause) && held.body.config.is_none());
         if mendable {
-            let trail = Trail::new(
-                world,
-                &held.body.state,
-                &SettlementState::Fetched,
-                "a new mapping is in force",
-            )
-            .under(hash);
+            let trail =
+                Trail::new(world, &held.body.state, &SettlementState::Fetched, "a new mapping is in force")
+                    .under(hash);
             held.body.state = SettlementState::Fetched;
-            let due = Due {
-                function: "post-voucher",
-                at: world.clock.now(),
-            };
+            let due = Due { function: "post-voucher", at: world.clock.now() };
             // Lost: somebody is at work on it, under whatever mapping is in force by then.
             table.replace(&held, Some(due), Some(trail)).await?;
         }

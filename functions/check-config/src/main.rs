@@ -13,11 +13,7 @@ async fn main() -> Result<(), Error> {
             let key = record.s3.object.key.unwrap_or_default();
             if key.ends_with(".toml") {
                 let verdict = check_config::handle(world, &key).await?;
-                tracing::info!(
-                    company.id = verdict.company,
-                    valid = verdict.valid,
-                    "mapping file judged"
-                );
+                tracing::info!(company.id = verdict.company, valid = verdict.valid, "mapping file judged");
             }
         }
         Ok::<(), Error>(())

@@ -7,12 +7,10 @@ async fn main() -> Result<(), Error> {
     edge::start_logs(true);
     let world = edge::cloud::world_from_env()?;
     let world = &world;
-    run(service_fn(
-        move |_: LambdaEvent<serde_json::Value>| async move {
-            let count = dispatch_due::handle(world).await?;
-            tracing::info!(count, "dispatched what is due");
-            Ok::<(), Error>(())
-        },
-    ))
+    run(service_fn(move |_: LambdaEvent<serde_json::Value>| async move {
+        let count = dispatch_due::handle(world).await?;
+        tracing::info!(count, "dispatched what is due");
+        Ok::<(), Error>(())
+    }))
     .await
 }

@@ -37,49 +37,24 @@ pub async fn apply(
     file: &FileItem,
     mut groups: Vec<Group>,
 ) -> Result<Applied, Error> {
-    let context = Context {
-        world,
-        table: Table::of(world),
-        config,
-        company,
-        connection,
-        file,
-    };
+    let context = Context { world, table: Table::of(world), config, company, connection, file };
     groups.sort_by_key(|group| match &group.end {
         GroupEnd::Settlement { head, .. } => (Some(head.payout_on), head.name.id.clone()),
         GroupEnd::Open { scope, .. } => (None, scope.clone()),
     });
-    let mut applied = Applied {
-        settlements: 0,
-        error: None,
-    };
+    let mut applied = Applied { settlements: 0, error: None };
     let mut open_positions = Vec::new();
     for (index, group) in groups.into_iter().enumerate() {
         match group.end {
-            GroupEnd::Settlement {
-                head,
-                hold,
-                open,
-                follows,
-            } => {
+            GroupEnd::Settlement { head, hold, open, follows } => {
                 applied.settlements += 1;
-                let found = Found {
-                    head: *head,
-                    hold,
-                    open,
-                    follows,
-                    totals: group.totals,
-                    source: group.source,
-                };
+                let found =
+                    Found { head: *head, hold, open, follows, totals: group.totals, source: group.source };
                 if let Some(error) = context.settlement(found, index).await? {
                     applied.error.get_or_insert(error);
                 }
             }
-            GroupEnd::Open {
-                scope,
-                currency,
-                hold,
-            } => {
+            GroupEnd::Open { scope, currency, hold } => {
                 let position = PositionItem {
                     connection: connection.to_owned(),
                     provider: provider.name().to_owned(),
@@ -113,12 +88,8 @@ impl Context<'_> {
         let state = self.state(&found).await?;
         let due = |state: &SettlementState| {
             // In the order of the payouts: the journal then reads like a calendar.
-            let at =
-                self.world.clock.now() + Duration::microseconds(i64::try_from(index).unwrap_or(0));
-            (*state == SettlementState::Fetched).then_some(Due {
-                function: "post-voucher",
-                at,
-            })
+            let at = self.world.clock.now() + Duration::microseconds(i64::try_from(index).unwrap_or(0));
+            (*state == SettlementState::Fetched).then_some(Due { function: "post-voucher", at })
         };
         let item = SettlementItem {
             name: found.head.name.clone(),
@@ -139,12 +110,7 @@ impl Context<'_> {
         };
         let why = format!("read from {}", item.source.from);
         let trail = Trail::new(self.world, "", &item.state, &why);
-        if self
-            .table
-            .create(&key, &item, due(&state), Some(trail))
-            .await?
-            == Written::Yes
-        {
+        if self.table.create(&key, &item, due(&state), Some(trail)).await? == Written::Yes {
             return Ok(None);
         }
         for _ in 0..3 {
@@ -159,23 +125,20 @@ impl Context<'_> {
             };
             let trail = Trail::new(self.world, &known.body.state, &changed.state, why);
             let due = due(&changed.state);
-            let next = Stored {
-                body: changed,
-                ..known
-            };
+            let next = Stored { body: changed, ..known };
             if self.table.replace(&next, due, Some(trail)).await? == Written::Yes {
                 return Ok(None);
             }
         }
-        Err(Error::retry(format!(
-            "{key} is being worked on; the file is read again next time"
-        )))
+        Err(Error::retry(format!("{key} is being worked on; the file is read again next time")))
     }
 
     /// A settlement that another connection brought, which still exists, does not change hands.
     fn foreign(&self, known: &SettlementItem) -> Option<FileError> {
         let other = &known.connection;
-        (other != self.connection && self.config.connections.contains_key(other)).then(|| FileError {
+        let stays =
+            other != self.connection && self.config.connections.contains_key(other) && !is_incomplete(known);
+        stays.then(|| FileError {
             at: known.name.to_string(),
             cause: format!(
                 "wrong-account: this settlement belongs to connection {other}; move the file to inbox/{}/{other}/",
@@ -195,36 +158,21 @@ impl Context<'_> {
             return Ok(SettlementState::Held(hold.clone()));
         }
         if found.open {
-            return Ok(SettlementState::Waiting(
-                "the day may go on in another report".to_owned(),
-            ));
+            return Ok(SettlementState::Waiting("the day may go on in another report".to_owned()));
         }
-        if let Some(hold) = self
-            .unproved_opening(head, found.follows.as_deref())
-            .await?
-        {
+        if let Some(hold) = self.unproved_opening(head, found.follows.as_deref()).await? {
             return Ok(SettlementState::Held(hold));
         }
         Ok(SettlementState::Fetched)
     }
 
     /// A settlement that does not begin at 0 must begin where the one before ended.
-    async fn unproved_opening(
-        &self,
-        head: &Head,
-        follows: Option<&str>,
-    ) -> Result<Option<Hold>, Error> {
+    async fn unproved_opening(&self, head: &Head, follows: Option<&str>) -> Result<Option<Hold>, Error> {
         let Some(before) = follows else {
             return Ok(None);
         };
-        let before = Name {
-            id: before.to_owned(),
-            ..head.name.clone()
-        };
-        let known = self
-            .table
-            .get::<SettlementItem>(&Key::settlement(self.company, &before))
-            .await?;
+        let before = Name { id: before.to_owned(), ..head.name.clone() };
+        let known = self.table.get::<SettlementItem>(&Key::settlement(self.company, &before)).await?;
         let proved = known.is_some_and(|known| {
             let incomplete = matches!(&known.body.state, SettlementState::Held(hold)
                 if matches!(hold.cause, Cause::DoesNotAddUp | Cause::WrongAccount));
@@ -253,35 +201,20 @@ impl Context<'_> {
         let old = &known.body;
         let renamed = || -> Option<(SettlementItem, String)> {
             (old.connection != self.connection).then(|| {
-                let item = SettlementItem {
-                    connection: self.connection.to_owned(),
-                    ..old.clone()
-                };
-                (
-                    item,
-                    format!("connection {} is now {}", old.connection, self.connection),
-                )
+                let item = SettlementItem { connection: self.connection.to_owned(), ..old.clone() };
+                (item, format!("connection {} is now {}", old.connection, self.connection))
             })
         };
         let new_complete = matches!(new.state, SettlementState::Fetched);
         let why = format!("read from {}", new.source.from);
         if is_incomplete(old) {
-            let better =
-                new_complete || old.state != new.state && new.source.rows >= old.source.rows;
+            let better = new_complete || old.state != new.state && new.source.rows >= old.source.rows;
             return Ok(better.then(|| {
-                (
-                    SettlementItem {
-                        live_from: old.live_from,
-                        revision: old.revision,
-                        ..new.clone()
-                    },
-                    why,
-                )
+                (SettlementItem { live_from: old.live_from, revision: old.revision, ..new.clone() }, why)
             }));
         }
         if !new_complete
-            || old.source.rows_hash == new.source.rows_hash
-                && old.source.format == new.source.format
+            || old.source.rows_hash == new.source.rows_hash && old.source.format == new.source.format
         {
             return Ok(renamed());
         }
@@ -291,11 +224,7 @@ impl Context<'_> {
         if difference.is_none() {
             return Ok(renamed());
         }
-        let rival = Rival {
-            source: new.source.clone(),
-            head: new.head.clone(),
-            totals: new.totals.clone(),
-        };
+        let rival = Rival { source: new.source.clone(), head: new.head.clone(), totals: new.totals.clone() };
         let begun = old.config.is_some();
         let correctable = begun
             && old.state == SettlementState::Posted
@@ -318,11 +247,7 @@ impl Context<'_> {
             };
             return Ok(Some((item, format!("{why}: {difference}"))));
         }
-        if old
-            .rival
-            .as_ref()
-            .is_some_and(|known| known.source.rows_hash == rival.source.rows_hash)
-        {
+        if old.rival.as_ref().is_some_and(|known| known.source.rows_hash == rival.source.rows_hash) {
             return Ok(None);
         }
         let hold = Hold::new(
@@ -347,39 +272,25 @@ impl Context<'_> {
 
     /// Rows without a payout: what this file shows of a scope replaces what an earlier one showed.
     async fn positions(&self, open: Vec<PositionItem>) -> Result<(), Error> {
-        let known = self
-            .table
-            .list::<PositionItem>(self.company, &format!("o#{}#", self.connection))
-            .await?;
+        let known = self.table.list::<PositionItem>(self.company, &format!("o#{}#", self.connection)).await?;
         for position in &open {
-            let key = Key::position(
-                self.company,
-                self.connection,
-                &position.scope,
-                &position.currency,
-            );
+            let key = Key::position(self.company, self.connection, &position.scope, &position.currency);
             match known.iter().find(|known| known.key == key) {
                 None => {
                     self.table.create(&key, position, None, None).await?;
                 }
                 Some(read) if is_later(position, &read.body) => {
-                    let next = Stored {
-                        body: position.clone(),
-                        ..read.clone()
-                    };
+                    let next = Stored { body: position.clone(), ..read.clone() };
                     self.table.replace(&next, None, None).await?;
                 }
                 Some(_) => {}
             }
         }
         // The same file without open rows any more: a fuller version was dropped under its name.
-        for read in known
-            .into_iter()
-            .filter(|read| read.body.file == self.file.file && read.body.totals.rows > 0)
+        for read in
+            known.into_iter().filter(|read| read.body.file == self.file.file && read.body.totals.rows > 0)
         {
-            let still = open
-                .iter()
-                .any(|p| p.scope == read.body.scope && p.currency == read.body.currency);
+            let still = open.iter().any(|p| p.scope == read.body.scope && p.currency == read.body.currency);
             if !still {
                 let mut next = read;
                 next.body.totals = ledger::Totals::default();
@@ -392,20 +303,12 @@ impl Context<'_> {
 
     /// Settlements that waited for the one before them.
     async fn followers(&self, provider: &str) -> Result<(), Error> {
-        for read in self
-            .table
-            .list::<SettlementItem>(self.company, &format!("s#{provider}#"))
-            .await?
-        {
+        for read in self.table.list::<SettlementItem>(self.company, &format!("s#{provider}#")).await? {
             let waits = matches!(&read.body.state, SettlementState::Held(hold) if hold.cause == Cause::PayoutRowMissing);
             if !waits || read.body.follows.is_none() {
                 continue;
             }
-            if self
-                .unproved_opening(&read.body.head, read.body.follows.as_deref())
-                .await?
-                .is_none()
-            {
+            if self.unproved_opening(&read.body.head, read.body.follows.as_deref()).await?.is_none() {
                 let trail = Trail::new(
                     self.world,
                     &read.body.state,
@@ -414,10 +317,7 @@ impl Context<'_> {
                 );
                 let mut next = read;
                 next.body.state = SettlementState::Fetched;
-                let due = Due {
-                    function: "post-voucher",
-                    at: self.world.clock.now(),
-                };
+                let due = Due { function: "post-voucher", at: self.world.clock.now() };
                 self.table.replace(&next, Some(due), Some(trail)).await?;
             }
         }

@@ -30,11 +30,7 @@ impl Difference {
 
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} rows added, {} amended, {} removed",
-            self.added, self.amended, self.removed
-        )
+        write!(f, "{} rows added, {} amended, {} removed", self.added, self.amended, self.removed)
     }
 }
 
@@ -71,11 +67,7 @@ impl Digests {
                 Some(_) => {}
             }
         }
-        difference.removed = self
-            .0
-            .keys()
-            .filter(|key| !other.0.contains_key(key))
-            .count() as u64;
+        difference.removed = self.0.keys().filter(|key| !other.0.contains_key(key)).count() as u64;
         difference
     }
 
@@ -97,8 +89,7 @@ fn key(line: &Line<'_>, by_net: bool) -> u64 {
 
 fn money(line: &Line<'_>, by_net: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let amount =
-        |hasher: &mut DefaultHasher, amount: Decimal| amount.normalize().serialize().hash(hasher);
+    let amount = |hasher: &mut DefaultHasher, amount: Decimal| amount.normalize().serialize().hash(hasher);
     line.currency.hash(&mut hasher);
     if by_net {
         amount(&mut hasher, line.net());
@@ -122,30 +113,17 @@ pub async fn each_line(
     mut each: impl FnMut(&Line<'_>) -> Result<(), Error>,
 ) -> Result<Manifest, Error> {
     let manifest = archive::manifest(world, &source.manifest).await?;
-    let damaged = |error: ReadError| {
-        Error::bug(format!(
-            "archive {} cannot be read: {error}",
-            source.manifest
-        ))
-    };
-    let terms: Terms = serde_json::from_value(manifest.terms.clone()).map_err(|error| {
-        Error::bug(format!("archive {} has no terms", source.manifest)).because(error)
-    })?;
+    let damaged =
+        |error: ReadError| Error::bug(format!("archive {} cannot be read: {error}", source.manifest));
+    let terms: Terms = serde_json::from_value(manifest.terms.clone())
+        .map_err(|error| Error::bug(format!("archive {} has no terms", source.manifest)).because(error))?;
     let provider = providers::find(&manifest.head.name.provider).ok_or_else(|| {
-        Error::config(format!(
-            "this version has no provider {}",
-            manifest.head.name.provider
-        ))
+        Error::config(format!("this version has no provider {}", manifest.head.name.provider))
     })?;
-    let mut settler: Box<dyn Settle + Send> = provider
-        .settler(&manifest.format, &terms)
-        .map_err(damaged)?;
+    let mut settler: Box<dyn Settle + Send> = provider.settler(&manifest.format, &terms).map_err(damaged)?;
     for chunk in &manifest.chunks {
         let bytes = archive::chunk(world, chunk).await?;
-        for row in bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|row| !row.is_empty())
-        {
+        for row in bytes.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()) {
             let line = settler.line(row).map_err(damaged)?;
             each(&line)?;
         }

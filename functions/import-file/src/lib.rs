@@ -59,11 +59,8 @@ pub async fn handle(
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Imported, Error> {
     let mut parts = key.splitn(3, '/');
-    let (Some(company), Some(folder), Some(file)) = (parts.next(), parts.next(), parts.next())
-    else {
-        return Err(Error::config(format!(
-            "{key}: files belong into <company>/<connection>/"
-        )));
+    let (Some(company), Some(folder), Some(file)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(Error::config(format!("{key}: files belong into <company>/<connection>/")));
     };
     let Some((_, config)) = check_config::in_force(world, company).await? else {
         return Ok(Imported::NoConfiguration);
@@ -75,28 +72,20 @@ pub async fn handle(
     };
     let before = table.get::<FileItem>(&file_key).await?;
     let known = config.connections.get(folder).and_then(|connection| {
-        Some((
-            connection,
-            providers::find(&connection.provider)?,
-            terms(&config, connection),
-        ))
+        Some((connection, providers::find(&connection.provider)?, terms(&config, connection)))
     });
     let read_as = match &known {
-        Some((_, provider, terms)) => {
-            let text =
-                serde_json::to_string(terms).map_err(|error| Error::bug("terms").because(error))?;
-            hex(&Sha256::digest(format!(
-                "{READER_VERSION} {} {text}",
-                provider.name()
-            )))[..16]
-                .to_owned()
+        Some((connection, provider, terms)) => {
+            let text = serde_json::to_string(terms).map_err(|error| Error::bug("terms").because(error))?;
+            {
+                let from = connection.start_on;
+                hex(&Sha256::digest(format!("{READER_VERSION} {} {from} {text}", provider.name())))[..16]
+                    .to_owned()
+            }
         }
         None => "unknown-connection".to_owned(),
     };
-    if before
-        .as_ref()
-        .is_some_and(|item| item.body.etag == etag && item.body.read_as == read_as)
-    {
+    if before.as_ref().is_some_and(|item| item.body.etag == etag && item.body.read_as == read_as) {
         return Ok(Imported::Unchanged);
     }
     let mut item = FileItem {
@@ -119,19 +108,12 @@ pub async fn handle(
                     names.join(", ")
                 ),
             };
-            item.error = Some(FileError {
-                at: "folder".to_owned(),
-                cause,
-            });
+            item.error = Some(FileError { at: "folder".to_owned(), cause });
         }
         Some((_, provider, terms)) => {
-            let scratch = Scratch(
-                world
-                    .scratch
-                    .join(format!("import-{}", world.attempt().replace('/', "-"))),
-            );
-            let Some((etag, sha256)) =
-                bucket::fetch(world, &world.places.inbox, key, &scratch.0).await?
+            let scratch =
+                Scratch(world.scratch.join(format!("import-{}", world.attempt().replace('/', "-"))));
+            let Some((etag, sha256)) = bucket::fetch(world, &world.places.inbox, key, &scratch.0).await?
             else {
                 return Ok(Imported::Unchanged);
             };
@@ -139,25 +121,13 @@ pub async fn handle(
             item.sha256 = sha256;
             let archived = format!("{company}/files/{}", item.sha256);
             bucket::put_file_once(world, &world.places.archive, &archived, &scratch.0).await?;
-            let reading = Reading {
-                world,
-                company,
-                provider,
-                terms: &terms,
-                item: &item,
-            };
+            let reading = Reading { world, company, provider, terms: &terms, item: &item };
             match reading.read(&scratch.0, progress).await? {
-                Err(error) => {
-                    item.error = Some(FileError {
-                        at: error.at,
-                        cause: error.what,
-                    })
-                }
+                Err(error) => item.error = Some(FileError { at: error.at, cause: error.what }),
                 Ok((format, groups)) => {
                     item.format = format;
                     let clash =
-                        apply::apply(world, &config, company, folder, provider, &item, groups)
-                            .await?;
+                        apply::apply(world, &config, company, folder, provider, &item, groups).await?;
                     item.settlements = clash.settlements;
                     item.error = clash.error;
                 }
@@ -235,12 +205,7 @@ impl Reading<'_> {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error)),
         };
-        let place = format!(
-            "{}/rows/{}-{}",
-            self.company,
-            &self.item.sha256[..32],
-            self.item.read_as
-        );
+        let place = format!("{}/rows/{}-{}", self.company, &self.item.sha256[..32], self.item.read_as);
         let mut growing: BTreeMap<u32, Growing> = BTreeMap::new();
         let mut ended: Vec<Group> = Vec::new();
         let mut json = Vec::new();
@@ -278,9 +243,8 @@ impl Reading<'_> {
                     .max_by_key(|(_, group)| group.writer.as_ref().map_or(0, RowWriter::buffered))
                     .map(|(group, _)| *group);
             }
-            if let Some(writer) = full
-                .and_then(|group| growing.get_mut(&group))
-                .and_then(|group| group.writer.as_mut())
+            if let Some(writer) =
+                full.and_then(|group| growing.get_mut(&group)).and_then(|group| group.writer.as_mut())
             {
                 buffered -= writer.buffered();
                 writer.flush(self.world).await?;
@@ -293,9 +257,7 @@ impl Reading<'_> {
         }
         progress(count);
         if let Some(group) = growing.keys().next() {
-            return Err(Error::bug(format!(
-                "{format}: group {group} was never closed"
-            )));
+            return Err(Error::bug(format!("{format}: group {group} was never closed")));
         }
         Ok(Ok((format.to_owned(), ended)))
     }
@@ -309,9 +271,7 @@ impl Reading<'_> {
         done: Growing,
     ) -> Result<Group, Error> {
         let prefix = format!("{place}/{:06}", group + 1);
-        let writer = done
-            .writer
-            .unwrap_or_else(|| RowWriter::new(prefix.clone()));
+        let writer = done.writer.unwrap_or_else(|| RowWriter::new(prefix.clone()));
         let (chunks, rows, rows_hash) = writer.finish(self.world).await?;
         let from = format!("{}/{}", self.item.connection, self.item.file);
         let mut source = Source {
@@ -335,10 +295,6 @@ impl Reading<'_> {
             };
             source.manifest = archive::put_manifest(self.world, &prefix, &manifest).await?;
         }
-        Ok(Group {
-            end,
-            totals: done.totals,
-            source,
-        })
+        Ok(Group { end, totals: done.totals, source })
     }
 }

@@ -10,12 +10,7 @@ async fn main() -> Result<(), Error> {
     let world = &world;
     run(service_fn(move |event: LambdaEvent<S3Event>| async move {
         for record in event.payload.records {
-            let key = record
-                .s3
-                .object
-                .url_decoded_key
-                .or(record.s3.object.key)
-                .unwrap_or_default();
+            let key = record.s3.object.url_decoded_key.or(record.s3.object.key).unwrap_or_default();
             import_file::handle(world, &key, &mut |_| {}).await?;
         }
         Ok::<(), Error>(())

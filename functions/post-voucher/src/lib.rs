@@ -38,17 +38,11 @@ pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
     let mut held = match table.claim::<SettlementItem>(&key, LEASE).await? {
         Claim::Taken(held) => held,
         Claim::Busy => {
-            return Ok(Posted {
-                unknown: true,
-                ..Posted::default()
-            });
+            return Ok(Posted { unknown: true, ..Posted::default() });
         }
         Claim::Gone => return Ok(Posted::default()),
     };
-    if !matches!(
-        held.body.state,
-        SettlementState::Fetched | SettlementState::Posting
-    ) {
+    if !matches!(held.body.state, SettlementState::Fetched | SettlementState::Posting) {
         table.release(&mut held, None, true, None).await?;
         return Ok(Posted::default());
     }
@@ -61,10 +55,7 @@ pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
         return hold_it(world, &table, held, hold).await;
     }
     let Some((version, config)) = config_for(world, &key.company, &held.body).await? else {
-        let due = Due {
-            function: "post-voucher",
-            at: world.clock.now() + Duration::minutes(5),
-        };
+        let due = Due { function: "post-voucher", at: world.clock.now() + Duration::minutes(5) };
         table.release(&mut held, Some(due), true, None).await?;
         return Ok(Posted::default());
     };
@@ -74,15 +65,7 @@ pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
         Err(hold) => return hold_it(world, &table, held, hold).await,
     };
     let outbox = system.open(world, &key.company)?;
-    let posted = post(
-        world,
-        &table,
-        &mut held,
-        &vouchers,
-        outbox.as_ref(),
-        &version,
-    )
-    .await?;
+    let posted = post(world, &table, &mut held, &vouchers, outbox.as_ref(), &version).await?;
     finish(world, &table, held, posted, &version).await
 }
 
@@ -125,8 +108,7 @@ async fn post(
     }
     // From here on the plan is fixed: the first sending is about to begin.
     if held.body.config.is_none() {
-        let trail =
-            Trail::new(world, &held.body.state, SettlementState::Posting, "planned").under(version);
+        let trail = Trail::new(world, &held.body.state, SettlementState::Posting, "planned").under(version);
         held.body.config = Some(version.to_owned());
         held.body.state = SettlementState::Posting;
         if table.save(held, Some(trail)).await? == Written::Lost {
@@ -154,43 +136,23 @@ async fn finish(
 ) -> Result<Posted, Error> {
     match walked {
         Walked::Done(vouchers) => {
-            let trail = Trail::new(
-                world,
-                &held.body.state,
-                SettlementState::Posted,
-                "all vouchers are booked",
-            );
+            let trail =
+                Trail::new(world, &held.body.state, SettlementState::Posted, "all vouchers are booked");
             held.body.state = SettlementState::Posted;
             held.body.config.get_or_insert_with(|| version.to_owned());
-            table
-                .release(&mut held, None, true, Some(trail.under(version)))
-                .await?;
-            Ok(Posted {
-                vouchers,
-                ..Posted::default()
-            })
+            table.release(&mut held, None, true, Some(trail.under(version))).await?;
+            Ok(Posted { vouchers, ..Posted::default() })
         }
         Walked::Held(vouchers, hold) => {
             let posted = hold_it(world, table, held, hold).await?;
             Ok(Posted { vouchers, ..posted })
         }
         Walked::Later(vouchers, after) => {
-            let due = Due {
-                function: "post-voucher",
-                at: world.clock.now() + after,
-            };
+            let due = Due { function: "post-voucher", at: world.clock.now() + after };
             table.release(&mut held, Some(due), false, None).await?;
-            Ok(Posted {
-                vouchers,
-                unknown: true,
-                ..Posted::default()
-            })
+            Ok(Posted { vouchers, unknown: true, ..Posted::default() })
         }
-        Walked::Lost(vouchers) => Ok(Posted {
-            vouchers,
-            unknown: true,
-            ..Posted::default()
-        }),
+        Walked::Lost(vouchers) => Ok(Posted { vouchers, unknown: true, ..Posted::default() }),
     }
 }
 
@@ -204,10 +166,7 @@ async fn hold_it(
     let trail = Trail::new(world, &held.body.state, &state, hold.to_string());
     held.body.state = state;
     table.release(&mut held, None, true, Some(trail)).await?;
-    Ok(Posted {
-        held: Some(hold),
-        ..Posted::default()
-    })
+    Ok(Posted { held: Some(hold), ..Posted::default() })
 }
 
 /// The accounting system of a configuration.
@@ -217,9 +176,6 @@ async fn hold_it(
 /// If this version does not have it.
 pub fn system_of(config: &Config) -> Result<&'static dyn System, Error> {
     accounting::find(&config.accounting.system).ok_or_else(|| {
-        Error::config(format!(
-            "this version has no accounting system {}",
-            config.accounting.system
-        ))
+        Error::config(format!("this version has no accounting system {}", config.accounting.system))
     })
 }

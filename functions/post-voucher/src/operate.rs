@@ -8,13 +8,8 @@ use store::table::{Stored, Written};
 use store::{Due, Key, SettlementState, Table, Trail, VoucherItem, VoucherState, archive, bucket};
 
 /// Causes that only `release` ends, since somebody has to decide.
-const NEEDS_RELEASE: &[Cause] = &[
-    Cause::DuplicateDiffers,
-    Cause::Collision,
-    Cause::ReadBackDiffers,
-    Cause::CheckByHand,
-    Cause::Poison,
-];
+const NEEDS_RELEASE: &[Cause] =
+    &[Cause::DuplicateDiffers, Cause::Collision, Cause::ReadBackDiffers, Cause::CheckByHand, Cause::Poison];
 
 /// What an operator's command came to, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,25 +35,18 @@ async fn write(
     state: SettlementState,
     by: (&str, &str),
 ) -> Result<Decision, Error> {
-    let decision = Decision {
-        from: read.body.state.to_string(),
-        to: state.to_string(),
-        vouchers: Vec::new(),
-    };
+    let decision =
+        Decision { from: read.body.state.to_string(), to: state.to_string(), vouchers: Vec::new() };
     let mut trail = Trail::new(world, &read.body.state, &state, by.1);
     trail.who = by.0.to_owned();
-    let due =
-        (state == SettlementState::Fetched || state == SettlementState::Posting).then(|| Due {
-            function: "post-voucher",
-            at: world.clock.now(),
-        });
+    let due = (state == SettlementState::Fetched || state == SettlementState::Posting)
+        .then(|| Due { function: "post-voucher", at: world.clock.now() });
     read.body.state = state;
     match Table::of(world).replace(&read, due, Some(trail)).await? {
         Written::Yes => Ok(decision),
-        Written::Lost => Err(Error::retry(format!(
-            "{} is being worked on; try again in a moment",
-            read.body.name
-        ))),
+        Written::Lost => {
+            Err(Error::retry(format!("{} is being worked on; try again in a moment", read.body.name)))
+        }
     }
 }
 
@@ -77,9 +65,7 @@ pub async fn retry(
     let read = read(world, company, name).await?;
     let state = match &read.body.state {
         SettlementState::Posted => {
-            return Err(Error::config(format!(
-                "{name} is booked; use reverse to take it back"
-            )));
+            return Err(Error::config(format!("{name} is booked; use reverse to take it back")));
         }
         SettlementState::Held(hold) if NEEDS_RELEASE.contains(&hold.cause) => {
             return Err(Error::config(format!(
@@ -115,24 +101,14 @@ pub async fn release(
     let mut read = read(world, company, name).await?;
     let taken_back = matches!(&read.body.state, SettlementState::Waiting(why) if why == REVERSED);
     if !taken_back && !matches!(read.body.state, SettlementState::Held(_)) {
-        return Err(Error::config(format!(
-            "{name} is {}, not held",
-            read.body.state
-        )));
+        return Err(Error::config(format!("{name} is {}, not held", read.body.state)));
     }
     let begun = read.body.config.is_some();
     if let Some(rival) = read.body.rival.take() {
         let in_inbox = async |from: &str| -> Result<bool, Error> {
-            Ok(
-                bucket::etag(world, &world.places.inbox, &format!("{company}/{from}"))
-                    .await?
-                    .is_some(),
-            )
+            Ok(bucket::etag(world, &world.places.inbox, &format!("{company}/{from}")).await?.is_some())
         };
-        if !begun
-            && !in_inbox(&read.body.source.from).await?
-            && in_inbox(&rival.source.from).await?
-        {
+        if !begun && !in_inbox(&read.body.source.from).await? && in_inbox(&rival.source.from).await? {
             read.body.source = rival.source;
             read.body.head = rival.head;
             read.body.totals = rival.totals;
@@ -141,10 +117,7 @@ pub async fn release(
     // The operator vouches for the beginning.
     read.body.follows = None;
     let table = Table::of(world);
-    for mut voucher in table
-        .list::<VoucherItem>(company, &Key::vouchers_of(name))
-        .await?
-    {
+    for mut voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(name)).await? {
         if matches!(voucher.body.state, VoucherState::Held(_)) {
             let mut trail = Trail::new(world, &voucher.body.state, VoucherState::Planned, reason);
             trail.who = who.to_owned();
@@ -152,15 +125,11 @@ pub async fn release(
             table.replace(&voucher, None, Some(trail)).await?;
         }
     }
-    let live = table
-        .list::<VoucherItem>(company, &Key::vouchers_of(name))
-        .await?;
+    let live = table.list::<VoucherItem>(company, &Key::vouchers_of(name)).await?;
     let all_booked = begun
         && !taken_back
         && !live.is_empty()
-        && live
-            .iter()
-            .all(|v| matches!(v.body.state, VoucherState::Posted | VoucherState::Reversed));
+        && live.iter().all(|v| matches!(v.body.state, VoucherState::Posted | VoucherState::Reversed));
     let state = match (all_booked, begun) {
         (true, _) => SettlementState::Posted,
         (false, true) => SettlementState::Posting,
@@ -216,18 +185,14 @@ pub async fn reverse(
             part,
             parts,
         };
-        let voucher = archive::voucher(world, company, &original.body.hash)
-            .await?
-            .reversal(reference);
+        let voucher = archive::voucher(world, company, &original.body.hash).await?.reversal(reference);
         posting::plan(world, &voucher, &version).await?;
         let key = Key::voucher(company, &voucher.reference);
         match posting::walk(world, outbox.as_ref(), &key).await? {
             Outcome::Posted => booked.push(voucher),
             Outcome::AlreadyPosted => {}
             Outcome::Held(hold) => {
-                return Err(Error::config(format!(
-                    "the reversal is {hold}; give reverse again"
-                )));
+                return Err(Error::config(format!("the reversal is {hold}; give reverse again")));
             }
             Outcome::Later(after) => {
                 return Err(Error::retry(format!(
@@ -253,15 +218,6 @@ pub async fn reverse(
     read.body.purpose = Purpose::Settlement;
     read.body.corrects = None;
     read.body.config = None;
-    let decision = write(
-        world,
-        read,
-        SettlementState::Waiting(REVERSED.to_owned()),
-        (who, reason),
-    )
-    .await?;
-    Ok(Decision {
-        vouchers: booked,
-        ..decision
-    })
+    let decision = write(world, read, SettlementState::Waiting(REVERSED.to_owned()), (who, reason)).await?;
+    Ok(Decision { vouchers: booked, ..decision })
 }

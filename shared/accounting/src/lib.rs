@@ -10,10 +10,7 @@ pub static REGISTRY: &[&dyn System] = &[&journal::Journal];
 
 /// The system of a configured name.
 pub fn find(name: &str) -> Option<&'static dyn System> {
-    REGISTRY
-        .iter()
-        .copied()
-        .find(|system| system.name() == name)
+    REGISTRY.iter().copied().find(|system| system.name() == name)
 }
 
 /// One accounting system.

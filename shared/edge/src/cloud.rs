@@ -26,16 +26,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 ///
 /// If the TLS set-up is refused.
 pub fn http_client() -> Result<reqwest::Client, Error> {
-    let roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
-    };
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .map_err(|error| Error::bug("TLS cannot be set up").because(error))?
-    .with_root_certificates(roots)
-    .with_no_client_auth();
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::bug("TLS cannot be set up").because(error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
@@ -53,17 +49,13 @@ impl HttpConnector for Transport {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
-            let user =
-                |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::user(error);
-            let request = request
-                .try_into_http1x()
-                .map_err(|error| user(error.into()))?;
+            let user = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::user(error);
+            let request = request.try_into_http1x().map_err(|error| user(error.into()))?;
             let request = request.map(|body| match body.bytes() {
                 Some(bytes) => reqwest::Body::from(bytes.to_vec()),
                 None => reqwest::Body::wrap(body),
             });
-            let request =
-                reqwest::Request::try_from(request).map_err(|error| user(error.into()))?;
+            let request = reqwest::Request::try_from(request).map_err(|error| user(error.into()))?;
             let response = client.execute(request).await.map_err(|error| {
                 if error.is_timeout() {
                     ConnectorError::timeout(error.into())
@@ -72,18 +64,13 @@ impl HttpConnector for Transport {
                 }
             })?;
             let response = http::Response::<reqwest::Body>::from(response);
-            HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
-                .map_err(|error| user(error.into()))
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x)).map_err(|error| user(error.into()))
         })
     }
 }
 
 impl HttpClient for Transport {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -105,12 +92,9 @@ impl Invoke for LambdaInvoker {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             Error::retry(format!("{function} could not be invoked")).because(error)
         };
-        let url = format!(
-            "{}/2015-03-31/functions/{}{function}/invocations",
-            self.endpoint, self.prefix
-        );
-        let body = serde_json::to_vec(&serde_json::json!({ "keys": keys }))
-            .map_err(|error| failed(error.into()))?;
+        let url = format!("{}/2015-03-31/functions/{}{function}/invocations", self.endpoint, self.prefix);
+        let body =
+            serde_json::to_vec(&serde_json::json!({ "keys": keys })).map_err(|error| failed(error.into()))?;
         let identity = self.credentials.clone().into();
         let params = aws_sigv4::sign::v4::SigningParams::builder()
             .identity(&identity)
@@ -128,27 +112,18 @@ impl Invoke for LambdaInvoker {
             SignableBody::Bytes(&body),
         )
         .map_err(|error| failed(error.into()))?;
-        let (instructions, _) = sign(signable, &params)
-            .map_err(|error| failed(error.into()))?
-            .into_parts();
+        let (instructions, _) = sign(signable, &params).map_err(|error| failed(error.into()))?.into_parts();
         let mut request = http::Request::post(&url)
             .header("x-amz-invocation-type", "Event")
             .body(body)
             .map_err(|error| failed(error.into()))?;
         instructions.apply_to_request_http1x(&mut request);
         let request = reqwest::Request::try_from(request).map_err(|error| failed(error.into()))?;
-        let response = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| failed(error.into()))?;
+        let response = self.client.execute(request).await.map_err(|error| failed(error.into()))?;
         if response.status().is_success() {
             return Ok(());
         }
-        Err(Error::retry(format!(
-            "{function} could not be invoked: Lambda answered {}",
-            response.status()
-        )))
+        Err(Error::retry(format!("{function} could not be invoked: Lambda answered {}", response.status())))
     }
 }
 
@@ -162,8 +137,7 @@ impl Invoke for LambdaInvoker {
 pub fn world_from_env() -> Result<World, Error> {
     let optional = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let needed = |name: &str| {
-        optional(name)
-            .ok_or_else(|| Error::config(format!("the environment variable {name} is not set")))
+        optional(name).ok_or_else(|| Error::config(format!("the environment variable {name} is not set")))
     };
     let endpoint = |service: &str| {
         optional(&format!("AWS_ENDPOINT_URL_{service}")).or_else(|| optional("AWS_ENDPOINT_URL"))
@@ -181,8 +155,7 @@ pub fn world_from_env() -> Result<World, Error> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let invoker = LambdaInvoker {
         client,
-        endpoint: endpoint("LAMBDA")
-            .unwrap_or_else(|| format!("https://lambda.{region}.amazonaws.com")),
+        endpoint: endpoint("LAMBDA").unwrap_or_else(|| format!("https://lambda.{region}.amazonaws.com")),
         region: region.clone(),
         credentials: credentials.clone(),
         prefix: optional("BILAG_FUNCTION_PREFIX").unwrap_or_default(),
@@ -201,18 +174,6 @@ pub fn world_from_env() -> Result<World, Error> {
         optional("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or_else(|| "worker".to_owned()),
         clock.now().timestamp_micros()
     );
-    let clients = clients(
-        http,
-        &region,
-        credentials,
-        (endpoint("DYNAMODB"), endpoint("S3")),
-    );
-    Ok(World::new(
-        clock,
-        clients,
-        places,
-        Arc::new(invoker),
-        worker,
-        (None, std::env::temp_dir()),
-    ))
+    let clients = clients(http, &region, credentials, (endpoint("DYNAMODB"), endpoint("S3")));
+    Ok(World::new(clock, clients, places, Arc::new(invoker), worker, (None, std::env::temp_dir())))
 }

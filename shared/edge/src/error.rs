@@ -27,11 +27,7 @@ pub struct Error {
 impl Error {
     /// An error without a source.
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Error { kind, message: message.into(), source: None }
     }
 
     /// Something that may work later.
@@ -64,10 +60,7 @@ impl Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
-        let mut source = self
-            .source
-            .as_deref()
-            .map(|source| source as &dyn std::error::Error);
+        let mut source = self.source.as_deref().map(|source| source as &dyn std::error::Error);
         while let Some(cause) = source {
             write!(f, ": {cause}")?;
             source = cause.source();

@@ -15,13 +15,7 @@ pub fn start_logs(json: bool) {
     let default = if json { "info" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("BILAG_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call (tests) keeps the first set-up.
-    let _ = if json {
-        logs.json().try_init()
-    } else {
-        logs.with_target(false).try_init()
-    };
+    let _ = if json { logs.json().try_init() } else { logs.with_target(false).try_init() };
 }

@@ -83,27 +83,13 @@ impl World {
         worker: String,
         (out, scratch): (Option<PathBuf>, PathBuf),
     ) -> World {
-        World {
-            clock,
-            dynamodb,
-            s3,
-            places,
-            invoker,
-            worker,
-            out,
-            scratch,
-            attempts: AtomicU64::new(0),
-        }
+        World { clock, dynamodb, s3, places, invoker, worker, out, scratch, attempts: AtomicU64::new(0) }
     }
 
     /// A new attempt id: written with a conditional write, so that a write whose answer was lost is recognised as
     /// one's own.
     pub fn attempt(&self) -> String {
-        format!(
-            "{}-{}",
-            self.worker,
-            self.attempts.fetch_add(1, Ordering::Relaxed)
-        )
+        format!("{}-{}", self.worker, self.attempts.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -134,8 +120,5 @@ pub fn clients(
     if let Some(endpoint) = endpoints.1 {
         buckets = buckets.endpoint_url(endpoint).force_path_style(true);
     }
-    (
-        aws_sdk_dynamodb::Client::from_conf(table.build()),
-        aws_sdk_s3::Client::from_conf(buckets.build()),
-    )
+    (aws_sdk_dynamodb::Client::from_conf(table.build()), aws_sdk_s3::Client::from_conf(buckets.build()))
 }

@@ -62,10 +62,7 @@ impl Buckets {
     /// Adds, or replaces, the bucket `name` kept in `folder`.
     #[must_use]
     pub fn bucket(mut self, name: impl Into<String>, folder: impl Into<PathBuf>) -> Buckets {
-        let bucket = Bucket {
-            upper: Folder::new(folder.into()),
-            lower: None,
-        };
+        let bucket = Bucket { upper: Folder::new(folder.into()), lower: None };
         self.buckets.insert(name.into(), bucket);
         self
     }
@@ -90,11 +87,7 @@ impl Buckets {
     /// Refuses names that no request could carry.
     pub(crate) fn check_names(&self) -> Result<(), Error> {
         let allowed = AwsNameValidation::new();
-        match self
-            .buckets
-            .keys()
-            .find(|name| !allowed.validate_bucket_name(name))
-        {
+        match self.buckets.keys().find(|name| !allowed.validate_bucket_name(name)) {
             Some(name) => Err(Error::BucketName(name.clone())),
             None => Ok(()),
         }
@@ -169,23 +162,13 @@ impl Bucket {
 
 #[async_trait]
 impl S3 for Buckets {
-    async fn put_object(
-        &self,
-        request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         refuse_framed(&request.headers)?;
         let input = request.input;
         let bucket = self.find(&input.bucket)?;
         check_key(&input.key)?;
-        if input
-            .if_none_match
-            .as_ref()
-            .is_some_and(|condition| !condition.is_any())
-        {
-            return Err(s3_error!(
-                NotImplemented,
-                "a write knows only the condition If-None-Match: *"
-            ));
+        if input.if_none_match.as_ref().is_some_and(|condition| !condition.is_any()) {
+            return Err(s3_error!(NotImplemented, "a write knows only the condition If-None-Match: *"));
         }
         for folder in bucket.folders() {
             if folder.clashes(&input.key)? {
@@ -198,33 +181,16 @@ impl S3 for Buckets {
             staged.write(&chunk)?;
         }
         let size = staged.sync()?;
-        if input
-            .content_length
-            .is_some_and(|promised| u64::try_from(promised) != Ok(size))
-        {
-            return Err(s3_error!(
-                IncompleteBody,
-                "{size} bytes came, which is not the length promised"
-            ));
+        if input.content_length.is_some_and(|promised| u64::try_from(promised) != Ok(size)) {
+            return Err(s3_error!(IncompleteBody, "{size} bytes came, which is not the length promised"));
         }
         let lock = bucket.upper.lock()?;
-        bucket.check(
-            &input.key,
-            input.if_match.as_ref(),
-            input.if_none_match.as_ref(),
-            &lock,
-        )?;
+        bucket.check(&input.key, input.if_match.as_ref(), input.if_none_match.as_ref(), &lock)?;
         let etag = bucket.upper.commit(staged, &lock)?;
-        Ok(S3Response::new(PutObjectOutput {
-            e_tag: Some(ETag::Strong(etag)),
-            ..Default::default()
-        }))
+        Ok(S3Response::new(PutObjectOutput { e_tag: Some(ETag::Strong(etag)), ..Default::default() }))
     }
 
-    async fn get_object(
-        &self,
-        request: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         let bucket = self.find(&input.bucket)?;
         let (if_match, if_none_match) = (input.if_match.as_ref(), input.if_none_match.as_ref());
@@ -234,10 +200,7 @@ impl S3 for Buckets {
             None => (0..size, None),
             Some(range) => match range.check(size)? {
                 part if part.is_empty() => return Err(s3_error!(InvalidRange)),
-                part => (
-                    part.clone(),
-                    Some(format!("bytes {}-{}/{size}", part.start, part.end - 1)),
-                ),
+                part => (part.clone(), Some(format!("bytes {}-{}/{size}", part.start, part.end - 1))),
             },
         };
         let output = GetObjectOutput {
@@ -247,9 +210,7 @@ impl S3 for Buckets {
             e_tag: Some(ETag::Strong(object.etag.clone())),
             last_modified: Some(object.modified_at.into()),
             body: Some(StreamingBlob::new(
-                object
-                    .chunks(part.start, part.end)
-                    .map_err(|error| s3_error!(InternalError, "{error}"))?,
+                object.chunks(part.start, part.end).map_err(|error| s3_error!(InternalError, "{error}"))?,
             )),
             ..Default::default()
         };
@@ -298,22 +259,15 @@ impl S3 for Buckets {
         let input = request.input;
         let bucket = self.find(&input.bucket)?;
         if input.encoding_type.is_some() {
-            return Err(s3_error!(
-                NotImplemented,
-                "listings do not encode keys; leave out encoding-type"
-            ));
+            return Err(s3_error!(NotImplemented, "listings do not encode keys; leave out encoding-type"));
         }
         let prefix = input.prefix.as_deref().unwrap_or_default();
         let max_keys = input.max_keys.unwrap_or(MAX_KEYS).min(MAX_KEYS);
         let room = usize::try_from(max_keys)
             .map_err(|_| s3_error!(InvalidArgument, "max-keys must not be negative"))?;
         let mut after = match &input.continuation_token {
-            Some(token) => After::from_token(token).ok_or_else(|| {
-                s3_error!(
-                    InvalidArgument,
-                    "the continuation token is not from a listing"
-                )
-            })?,
+            Some(token) => After::from_token(token)
+                .ok_or_else(|| s3_error!(InvalidArgument, "the continuation token is not from a listing"))?,
             None => After::Key(input.start_after.clone().unwrap_or_default()),
         };
         let mut contents = Vec::new();
@@ -330,9 +284,7 @@ impl S3 for Buckets {
             if let Some(group) = group(&found.key, prefix, input.delimiter.as_deref()) {
                 listing.skip(group);
                 after = After::Prefix(group.to_owned());
-                common_prefixes.push(CommonPrefix {
-                    prefix: Some(group.to_owned()),
-                });
+                common_prefixes.push(CommonPrefix { prefix: Some(group.to_owned()) });
             } else if let Some(object) = found.folder.open(&found.key)? {
                 after = After::Key(found.key.clone());
                 contents.push(Listed {
@@ -365,12 +317,10 @@ impl S3 for Buckets {
 /// The next piece of what is being written, `None` at its end.
 async fn next_chunk(body: &mut Option<StreamingBlob>) -> S3Result<Option<bytes::Bytes>> {
     let Some(body) = body else { return Ok(None) };
-    body.next().await.transpose().map_err(|error| {
-        s3_error!(
-            IncompleteBody,
-            "the content to write could not be read: {error}"
-        )
-    })
+    body.next()
+        .await
+        .transpose()
+        .map_err(|error| s3_error!(IncompleteBody, "the content to write could not be read: {error}"))
 }
 
 /// The part of `key` up to the first delimiter after the prefix, under which a listing groups it.
@@ -383,9 +333,7 @@ fn group<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a 
 /// Refuses content that the client has wrapped in checksummed frames: without signatures nobody unwraps it,
 /// and the frames would end up in the file.
 fn refuse_framed(headers: &HeaderMap) -> S3Result<()> {
-    let content = headers
-        .get("x-amz-content-sha256")
-        .map_or(&b""[..], HeaderValue::as_bytes);
+    let content = headers.get("x-amz-content-sha256").map_or(&b""[..], HeaderValue::as_bytes);
     if !content.starts_with(b"STREAMING-") {
         return Ok(());
     }
@@ -397,9 +345,7 @@ fn refuse_framed(headers: &HeaderMap) -> S3Result<()> {
 }
 
 fn meets(condition: &ETagCondition, etag: &str) -> bool {
-    condition
-        .as_etag()
-        .is_none_or(|wanted| wanted.value() == etag)
+    condition.as_etag().is_none_or(|wanted| wanted.value() == etag)
 }
 
 fn missing(key: &str) -> s3s::S3Error {

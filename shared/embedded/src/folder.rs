@@ -34,10 +34,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new(root: PathBuf) -> Folder {
-        Folder {
-            root,
-            etags: Mutex::default(),
-        }
+        Folder { root, etags: Mutex::default() }
     }
 
     /// The folder's own path without symbolic links, `None` if it does not exist.
@@ -54,11 +51,7 @@ impl Folder {
         let Some(real) = existing(&path, path.canonicalize())? else {
             return Ok(None);
         };
-        if real.starts_with(&root) {
-            Ok(Some(real))
-        } else {
-            Err(outside(&path))
-        }
+        if real.starts_with(&root) { Ok(Some(real)) } else { Err(outside(&path)) }
     }
 
     /// Opens the object at `key`, `None` if there is none.
@@ -76,12 +69,7 @@ impl Folder {
         };
         let read = self.read_etag(&path, &mut file);
         let (stamp, modified_at, etag) = read.map_err(|error| failed(&path, error))?;
-        Ok(Some(Object {
-            file,
-            stamp,
-            modified_at,
-            etag,
-        }))
+        Ok(Some(Object { file, stamp, modified_at, etag }))
     }
 
     fn read_etag(&self, path: &Path, file: &mut File) -> io::Result<(Stamp, SystemTime, String)> {
@@ -94,9 +82,7 @@ impl Folder {
             return Ok((stamp, modified_at, etag.clone()));
         }
         let etag = hash(file)?;
-        let settled = SystemTime::now()
-            .duration_since(modified_at)
-            .is_ok_and(|age| age > GRAIN);
+        let settled = SystemTime::now().duration_since(modified_at).is_ok_and(|age| age > GRAIN);
         if settled && Stamp::of(&file.metadata()?) == stamp {
             let mut etags = self.etags();
             if etags.len() >= ETAGS_MAX {
@@ -145,10 +131,7 @@ impl Folder {
     /// Makes the folders above `key` durably and returns the innermost one.
     fn make_parents(&self, key: &str) -> S3Result<PathBuf> {
         make_folders(&self.root).map_err(|error| failed(&self.root, error))?;
-        let root = self
-            .root
-            .canonicalize()
-            .map_err(|error| failed(&self.root, error))?;
+        let root = self.root.canonicalize().map_err(|error| failed(&self.root, error))?;
         let mut folder = root.clone();
         let parents = key.rsplit_once('/').map_or("", |(parents, _)| parents);
         for segment in parents.split_terminator('/') {
@@ -193,10 +176,7 @@ impl Folder {
 pub(crate) fn check_key(key: &str) -> S3Result<()> {
     for segment in key.split('/') {
         if segment.len() > 255 {
-            return Err(s3_error!(
-                KeyTooLongError,
-                "a part of the key is longer than 255 bytes"
-            ));
+            return Err(s3_error!(KeyTooLongError, "a part of the key is longer than 255 bytes"));
         }
         if !is_segment(segment) || segment.starts_with(TEMPORARY) {
             return Err(s3_error!(
@@ -239,29 +219,20 @@ pub(crate) fn failed(path: &Path, error: io::Error) -> S3Error {
 pub(crate) fn existing<T>(path: &Path, result: io::Result<T>) -> S3Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(failed(path, error)),
     }
 }
 
 fn outside(path: &Path) -> S3Error {
-    s3_error!(
-        InvalidArgument,
-        "{}: a symbolic link leads out of the bucket's folder",
-        path.display()
-    )
+    s3_error!(InvalidArgument, "{}: a symbolic link leads out of the bucket's folder", path.display())
 }
 
 fn make_folders(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         make_folders(parent)?;
     }
     make_folder(path)

@@ -79,9 +79,7 @@ pub enum Error {
     #[error("{}: the path of the table file is not valid UTF-8; choose another folder", .0.display())]
     TablePath(PathBuf),
     /// A bucket's name breaks the rules that S3 has for names.
-    #[error(
-        "bucket name {0:?} is not allowed; use 3 to 63 lower-case letters, digits, dots and hyphens"
-    )]
+    #[error("bucket name {0:?} is not allowed; use 3 to 63 lower-case letters, digits, dots and hyphens")]
     BucketName(String),
 }
 
@@ -129,9 +127,7 @@ impl Embedded {
     }
 
     async fn answer(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let request = request
-            .try_into_http1x()
-            .map_err(|error| ConnectorError::user(error.into()))?;
+        let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let operation = table_operation(&request).map(str::to_owned);
         let response = match operation {
             Some(operation) => self.table.answer(&operation, request.into_body()).await?,
@@ -159,13 +155,7 @@ impl Embedded {
         let bodiless = is_head || response.status() == StatusCode::NOT_MODIFIED;
         // Without a wire nothing else drops the body of an answer that must not have one, and the SDK tells a
         // missing object from its empty body.
-        Ok(response.map(|body| {
-            if bodiless {
-                SdkBody::empty()
-            } else {
-                SdkBody::from_body_1_x(body)
-            }
-        }))
+        Ok(response.map(|body| if bodiless { SdkBody::empty() } else { SdkBody::from_body_1_x(body) }))
     }
 }
 
@@ -183,11 +173,7 @@ impl HttpConnector for Embedded {
 }
 
 impl HttpClient for Embedded {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -195,8 +181,5 @@ impl HttpClient for Embedded {
 /// The operation of a request to the table, `None` for requests to buckets.
 fn table_operation(request: &http::Request<SdkBody>) -> Option<&str> {
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
-    target
-        .strip_prefix("DynamoDB_")?
-        .split_once('.')
-        .map(|(_, operation)| operation)
+    target.strip_prefix("DynamoDB_")?.split_once('.').map(|(_, operation)| operation)
 }

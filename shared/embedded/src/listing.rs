@@ -44,9 +44,7 @@ impl After {
     fn admits_within(&self, folder: &str) -> bool {
         match self {
             After::Key(after) => folder > after.as_str() || after.starts_with(folder),
-            After::Prefix(prefix) => {
-                self.admits(folder) || prefix.starts_with(folder) && prefix != folder
-            }
+            After::Prefix(prefix) => self.admits(folder) || prefix.starts_with(folder) && prefix != folder,
         }
     }
 }
@@ -72,12 +70,8 @@ impl<'a> Listing<'a> {
         prefix: &str,
         after: &After,
     ) -> S3Result<Listing<'a>> {
-        let walks = folders
-            .into_iter()
-            .map(|folder| Walk::new(folder, prefix, after.clone()));
-        Ok(Listing {
-            walks: walks.collect::<S3Result<_>>()?,
-        })
+        let walks = folders.into_iter().map(|folder| Walk::new(folder, prefix, after.clone()));
+        Ok(Listing { walks: walks.collect::<S3Result<_>>()? })
     }
 
     /// The next object, in the byte order of keys.
@@ -137,26 +131,12 @@ struct Entry {
 impl<'a> Walk<'a> {
     fn new(folder: &'a Folder, prefix: &str, after: After) -> S3Result<Walk<'a>> {
         let prefix = prefix.to_owned();
-        let mut walk = Walk {
-            folder,
-            prefix,
-            after,
-            head: None,
-            levels: Vec::new(),
-        };
+        let mut walk = Walk { folder, prefix, after, head: None, levels: Vec::new() };
         // Everything listed lies below the folder that the prefix names, so the walk begins there.
-        let above = walk
-            .prefix
-            .rsplit_once('/')
-            .map_or("", |(above, _)| above)
-            .to_owned();
+        let above = walk.prefix.rsplit_once('/').map_or("", |(above, _)| above).to_owned();
         let is_relative = !walk.prefix.starts_with('/');
         if is_relative && (above.is_empty() || above.split('/').all(is_listed)) {
-            let base = if above.is_empty() {
-                folder.real_root()?
-            } else {
-                folder.locate(&above)?
-            };
+            let base = if above.is_empty() { folder.real_root()? } else { folder.locate(&above)? };
             let key = if above.is_empty() { above } else { above + "/" };
             if let Some(real) = base.filter(|base| base.is_dir()) {
                 walk.enter(&key, real)?;
@@ -176,8 +156,7 @@ impl<'a> Walk<'a> {
                 continue;
             };
             if entry.key.ends_with('/') {
-                let wanted =
-                    entry.key.starts_with(&self.prefix) || self.prefix.starts_with(&entry.key);
+                let wanted = entry.key.starts_with(&self.prefix) || self.prefix.starts_with(&entry.key);
                 if wanted && self.after.admits_within(&entry.key) {
                     self.enter(&entry.key, entry.real)?;
                 }
@@ -224,10 +203,7 @@ impl<'a> Walk<'a> {
                 (kind, real) = (metadata.file_type(), target);
             }
             if kind.is_dir() {
-                entries.push(Entry {
-                    key: key + "/",
-                    real,
-                });
+                entries.push(Entry { key: key + "/", real });
             } else if kind.is_file() {
                 entries.push(Entry { key, real });
             }

@@ -58,32 +58,19 @@ impl Object {
     /// The bytes from `start` up to but not including `end`, read as they are asked for.
     pub(crate) fn chunks(mut self, start: u64, end: u64) -> io::Result<Chunks> {
         self.file.seek(SeekFrom::Start(start))?;
-        Ok(Chunks {
-            file: self.file,
-            stamp: self.stamp,
-            left: end - start,
-        })
+        Ok(Chunks { file: self.file, stamp: self.stamp, left: end - start })
     }
 }
 
 impl Staged {
     /// Begins a new object in an empty `file` at `path`, which will be renamed to `target`.
     pub(crate) fn new(file: File, path: PathBuf, target: PathBuf) -> Staged {
-        Staged {
-            file,
-            path,
-            target,
-            digest: Md5::new(),
-            size: 0,
-            is_visible: false,
-        }
+        Staged { file, path, target, digest: Md5::new(), size: 0, is_visible: false }
     }
 
     /// Adds to the end of the object.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> S3Result<()> {
-        self.file
-            .write_all(bytes)
-            .map_err(|error| failed(&self.target, error))?;
+        self.file.write_all(bytes).map_err(|error| failed(&self.target, error))?;
         self.digest.update(bytes);
         self.size += bytes.len() as u64;
         Ok(())
@@ -91,9 +78,7 @@ impl Staged {
 
     /// Brings the content to the disk; returns its size in bytes.
     pub(crate) fn sync(&mut self) -> S3Result<u64> {
-        self.file
-            .sync_all()
-            .map_err(|error| failed(&self.target, error))?;
+        self.file.sync_all().map_err(|error| failed(&self.target, error))?;
         Ok(self.size)
     }
 
@@ -135,9 +120,7 @@ impl Chunks {
         self.left -= read as u64;
         if read == 0 || (self.left == 0 && !self.stamp.same_content(&self.file.metadata()?)) {
             self.left = 0;
-            return Err(io::Error::other(
-                "the file was changed while it was being read; read it again",
-            ));
+            return Err(io::Error::other("the file was changed while it was being read; read it again"));
         }
         Ok(Bytes::from(chunk))
     }

@@ -32,13 +32,9 @@ impl Table {
     pub(crate) fn open(path: &Path) -> Result<Table, Error> {
         // SQLite gives relative names such as ":memory:" and "file:" a meaning of their own.
         let absolute = absolute(path).map_err(|_| Error::TablePath(path.to_owned()))?;
-        let name = absolute
-            .to_str()
-            .ok_or_else(|| Error::TablePath(path.to_owned()))?;
-        let database = Database::new(name).map_err(|source| Error::OpenTable {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let name = absolute.to_str().ok_or_else(|| Error::TablePath(path.to_owned()))?;
+        let database = Database::new(name)
+            .map_err(|source| Error::OpenTable { path: path.to_owned(), source: Box::new(source) })?;
         Ok(Table { database })
     }
 
@@ -54,16 +50,11 @@ impl Table {
         operation: &str,
         body: SdkBody,
     ) -> Result<http::Response<SdkBody>, ConnectorError> {
-        let body = body
-            .collect()
-            .await
-            .map_err(ConnectorError::user)?
-            .to_bytes();
+        let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
         let (status, json) = match self.run(operation, &body) {
             Some(Ok(json)) => (StatusCode::OK, json),
             Some(Err(error)) => (
-                StatusCode::from_u16(error.status_code())
-                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
                 error.to_json(),
             ),
             None => (StatusCode::BAD_REQUEST, unknown_operation(operation)),
@@ -106,8 +97,7 @@ fn run<Request: DeserializeOwned, Response: Serialize>(
 ) -> Result<String, DynoxideError> {
     let request = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let response = method(request)?;
-    serde_json::to_string(&response)
-        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+    serde_json::to_string(&response).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
 /// Turns the reason why a request could not be read into DynamoDB's error for it.

@@ -37,36 +37,14 @@ async fn keys_without_an_honest_place_are_refused() {
         &long,
     ] {
         let body = ByteStream::from_static(b"harm");
-        let put = client
-            .put_object()
-            .bucket("inbox")
-            .key(key)
-            .body(body)
-            .send()
-            .await
-            .unwrap_err();
+        let put = client.put_object().bucket("inbox").key(key).body(body).send().await.unwrap_err();
         assert_eq!(status(&put), 400, "{key:?}");
-        let get = client
-            .get_object()
-            .bucket("inbox")
-            .key(key)
-            .send()
-            .await
-            .unwrap_err();
+        let get = client.get_object().bucket("inbox").key(key).send().await.unwrap_err();
         assert_eq!(status(&get), 400, "{key:?}");
-        let delete = client
-            .delete_object()
-            .bucket("inbox")
-            .key(key)
-            .send()
-            .await
-            .unwrap_err();
+        let delete = client.delete_object().bucket("inbox").key(key).send().await.unwrap_err();
         assert_eq!(status(&delete), 400, "{key:?}");
     }
-    assert_eq!(
-        fs::read_to_string(home.path().join("secret")).unwrap(),
-        "secret"
-    );
+    assert_eq!(fs::read_to_string(home.path().join("secret")).unwrap(), "secret");
     assert!(!home.path().join("inbox").exists());
 }
 
@@ -82,40 +60,18 @@ async fn links_are_followed_only_inside_the_bucket() {
     symlink("nowhere", inside.join("dangling")).unwrap();
     let client = clients::inbox(&inside);
     for key in ["out/secret", "file"] {
-        let get = client
-            .get_object()
-            .bucket("inbox")
-            .key(key)
-            .send()
-            .await
-            .unwrap_err();
+        let get = client.get_object().bucket("inbox").key(key).send().await.unwrap_err();
         assert_eq!(status(&get), 400, "{key}");
-        let delete = client
-            .delete_object()
-            .bucket("inbox")
-            .key(key)
-            .send()
-            .await
-            .unwrap_err();
+        let delete = client.delete_object().bucket("inbox").key(key).send().await.unwrap_err();
         assert_eq!(status(&delete), 400, "{key}");
     }
     for key in ["out/secret", "out/new", "file", "dangling/new"] {
         let body = ByteStream::from_static(b"harm");
-        let put = client
-            .put_object()
-            .bucket("inbox")
-            .key(key)
-            .body(body)
-            .send()
-            .await
-            .unwrap_err();
+        let put = client.put_object().bucket("inbox").key(key).body(body).send().await.unwrap_err();
         assert_eq!(status(&put), 400, "{key}");
     }
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
-    assert_eq!(
-        fs::read_to_string(outside.join("secret")).unwrap(),
-        "secret"
-    );
+    assert_eq!(fs::read_to_string(outside.join("secret")).unwrap(), "secret");
     put(&client, "real/a.csv", "1").await;
     symlink("real", inside.join("alias")).unwrap();
     assert_eq!(get(&client, "alias/a.csv").await.unwrap(), "1");
@@ -128,31 +84,12 @@ async fn a_key_below_another_key_is_refused_without_a_server_error() {
     put(&client, "a", "1").await;
     put(&client, "b/c", "2").await;
     for key in ["a/b", "a/b/c", "b"] {
-        let put = client
-            .put_object()
-            .bucket("inbox")
-            .key(key)
-            .send()
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (status(&put), put.code()),
-            (400, Some("InvalidArgument")),
-            "{key}"
-        );
+        let put = client.put_object().bucket("inbox").key(key).send().await.unwrap_err();
+        assert_eq!((status(&put), put.code()), (400, Some("InvalidArgument")), "{key}");
         assert_eq!(get(&client, key).await, None);
-        client
-            .delete_object()
-            .bucket("inbox")
-            .key(key)
-            .send()
-            .await
-            .unwrap();
+        client.delete_object().bucket("inbox").key(key).send().await.unwrap();
     }
-    assert_eq!(
-        get(&client, "a").await.unwrap() + &get(&client, "b/c").await.unwrap(),
-        "12"
-    );
+    assert_eq!(get(&client, "a").await.unwrap() + &get(&client, "b/c").await.unwrap(), "12");
 }
 
 #[tokio::test]
@@ -165,63 +102,22 @@ async fn a_dry_run_reads_through_to_the_lower_folder_and_never_writes_to_it() {
     put(&real, "file", "lower").await;
     let buckets = Buckets::new().bucket_over("inbox", &upper, &lower);
     let client = clients::s3(&Embedded::in_memory(buckets).unwrap());
-    let new = client
-        .put_object()
-        .bucket("inbox")
-        .key("a.csv")
-        .if_none_match("*")
-        .send()
-        .await;
+    let new = client.put_object().bucket("inbox").key("a.csv").if_none_match("*").send().await;
     assert_eq!(status(&new.unwrap_err()), 412);
     let body = ByteStream::from_static(b"upper");
-    client
-        .put_object()
-        .bucket("inbox")
-        .key("a.csv")
-        .if_match(etag)
-        .body(body)
-        .send()
-        .await
-        .unwrap();
+    client.put_object().bucket("inbox").key("a.csv").if_match(etag).body(body).send().await.unwrap();
     put(&client, "c.csv", "upper").await;
     assert_eq!(get(&client, "a.csv").await.unwrap(), "upper");
     assert_eq!(get(&client, "b.csv").await.unwrap(), "lower");
-    let clash = client
-        .put_object()
-        .bucket("inbox")
-        .key("file/below")
-        .send()
-        .await;
+    let clash = client.put_object().bucket("inbox").key("file/below").send().await;
     assert_eq!(status(&clash.unwrap_err()), 400);
-    let listed = client
-        .list_objects_v2()
-        .bucket("inbox")
-        .send()
-        .await
-        .unwrap();
-    let keys: Vec<_> = listed
-        .contents()
-        .iter()
-        .map(|object| (object.key().unwrap(), object.size()))
-        .collect();
+    let listed = client.list_objects_v2().bucket("inbox").send().await.unwrap();
+    let keys: Vec<_> =
+        listed.contents().iter().map(|object| (object.key().unwrap(), object.size())).collect();
     let five = Some(5);
-    assert_eq!(
-        keys,
-        [
-            ("a.csv", five),
-            ("b.csv", five),
-            ("c.csv", five),
-            ("file", five)
-        ]
-    );
+    assert_eq!(keys, [("a.csv", five), ("b.csv", five), ("c.csv", five), ("file", five)]);
     for key in ["a.csv", "b.csv"] {
-        client
-            .delete_object()
-            .bucket("inbox")
-            .key(key)
-            .send()
-            .await
-            .unwrap();
+        client.delete_object().bucket("inbox").key(key).send().await.unwrap();
         assert_eq!(get(&client, key).await.unwrap(), "lower");
         assert_eq!(get(&real, key).await.unwrap(), "lower");
     }

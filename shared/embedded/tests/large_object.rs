@@ -19,10 +19,7 @@ const GROWTH_MAX_KB: u64 = 24 * 1024;
 /// The most memory this program has had so far, in kilobytes.
 fn peak_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     peak.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
@@ -36,30 +33,13 @@ async fn two_hundred_megabytes_stream_both_ways_in_bounded_memory() {
     for _ in 0..SIZE / block.len() as u64 {
         file.write_all(&block).unwrap();
     }
-    let small = client
-        .put_object()
-        .bucket("inbox")
-        .key("small")
-        .body(ByteStream::from_static(b"1"));
+    let small = client.put_object().bucket("inbox").key("small").body(ByteStream::from_static(b"1"));
     small.send().await.unwrap();
     let before_kb = peak_kb();
 
     let body = ByteStream::from_path(&source).await.unwrap();
-    let put = client
-        .put_object()
-        .bucket("inbox")
-        .key("large")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    let object = client
-        .get_object()
-        .bucket("inbox")
-        .key("large")
-        .send()
-        .await
-        .unwrap();
+    let put = client.put_object().bucket("inbox").key("large").body(body).send().await.unwrap();
+    let object = client.get_object().bucket("inbox").key("large").send().await.unwrap();
     assert_eq!(object.e_tag(), put.e_tag());
     let mut body = object.body;
     let mut size = 0;

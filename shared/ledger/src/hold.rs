@@ -98,10 +98,6 @@ pub struct Hold {
 impl Hold {
     /// A hold with its three parts.
     pub fn new(cause: Cause, what: impl Into<String>, remedy: impl Into<String>) -> Hold {
-        Hold {
-            cause,
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Hold { cause, what: what.into(), remedy: remedy.into() }
     }
 }

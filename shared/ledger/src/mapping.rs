@@ -155,13 +155,7 @@ pub struct Rule {
 
 impl When {
     /// Whether the part of `line` that is booked as `kind` with `fee_type` matches, in `mapping`'s connection.
-    pub fn matches(
-        &self,
-        mapping: &Mapping,
-        line: &Line<'_>,
-        kind: Kind,
-        fee_type: FeeType,
-    ) -> bool {
+    pub fn matches(&self, mapping: &Mapping, line: &Line<'_>, kind: Kind, fee_type: FeeType) -> bool {
         fn same(condition: &Option<String>, value: &str) -> bool {
             condition.as_ref().is_none_or(|wanted| wanted == value)
         }
@@ -175,17 +169,11 @@ impl When {
             && self.currency.is_none_or(|wanted| wanted == line.currency)
             && self.from.is_none_or(|from| line.on >= from)
             && self.to.is_none_or(|to| line.on <= to)
-            && self
-                .reference
-                .as_ref()
-                .is_none_or(|wanted| match wanted.strip_suffix('*') {
-                    Some(start) => line.reference.starts_with(start),
-                    None => *wanted == line.reference,
-                })
-            && self
-                .tag
-                .iter()
-                .all(|(key, value)| line.tags.iter().any(|(k, v)| k == key && v == value))
+            && self.reference.as_ref().is_none_or(|wanted| match wanted.strip_suffix('*') {
+                Some(start) => line.reference.starts_with(start),
+                None => *wanted == line.reference,
+            })
+            && self.tag.iter().all(|(key, value)| line.tags.iter().any(|(k, v)| k == key && v == value))
     }
 }
 

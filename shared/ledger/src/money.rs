@@ -47,10 +47,7 @@ impl Currency {
     pub fn fit(self, amount: Decimal) -> Result<Decimal, AmountError> {
         let mut fitted = amount.normalize();
         if fitted.scale() > self.digits() {
-            return Err(AmountError::TooPrecise {
-                text: amount.to_string(),
-                digits: self.digits(),
-            });
+            return Err(AmountError::TooPrecise { text: amount.to_string(), digits: self.digits() });
         }
         fitted.rescale(self.digits());
         // A negative zero would print as "-0.00".
@@ -90,9 +87,7 @@ impl<'de> Deserialize<'de> for Currency {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Not a plain decimal number with a dot.
-    #[error(
-        "\"{0}\" is not an amount: expected digits with a decimal dot and an optional leading minus"
-    )]
+    #[error("\"{0}\" is not an amount: expected digits with a decimal dot and an optional leading minus")]
     NotDecimal(String),
     /// More decimals than the currency has; never rounded.
     #[error("\"{text}\" has more decimals than the {digits} of its currency")]
@@ -131,40 +126,52 @@ pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
         Some(_) => (false, bytes),
         None => return Err(not_decimal()),
     };
-    let mut minor: i64 = 0;
-    let mut digits_seen = 0;
-    let mut decimals: Option<u32> = None;
-    for &byte in number {
-        match byte {
-            b'0'..=b'9' => {
-                digits_seen += 1;
-                if digits_seen > LIMIT_DIGITS {
-                    return Err(AmountError::TooLarge(text.chars().take(40).collect()));
-                }
-                minor = minor * 10 + i64::from(byte - b'0');
-                decimals = decimals.map(|count| count + 1);
-            }
-            b'.' if decimals.is_none() && digits_seen > 0 => decimals = Some(0),
-            _ => return Err(not_decimal()),
-        }
-    }
-    if digits_seen == 0 || decimals == Some(0) {
+    let (whole, fraction) = match number.iter().position(|byte| *byte == b'.') {
+        Some(dot) => (&number[..dot], Some(&number[dot + 1..])),
+        None => (number, None),
+    };
+    if whole.is_empty() || fraction.is_some_and(<[u8]>::is_empty) {
         return Err(not_decimal());
     }
-    let mut decimals = decimals.unwrap_or(0);
+    let fraction = fraction.unwrap_or_default();
+    let mut minor: i64 = 0;
+    for &byte in whole.iter().chain(fraction) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(not_decimal());
+        }
+        // Wraps only where the length is refused below.
+        minor = minor.wrapping_mul(10).wrapping_add(i64::from(digit));
+    }
+    if whole.len() + fraction.len() > LIMIT_DIGITS {
+        return Err(AmountError::TooLarge(text.chars().take(40).collect()));
+    }
+    let mut decimals = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
     if digits == 0 && decimals <= 2 && minor % 10i64.pow(decimals) == 0 {
         minor /= 10i64.pow(decimals);
         decimals = 0;
     }
     if decimals > digits {
-        return Err(AmountError::TooPrecise {
-            text: text.to_owned(),
-            digits,
-        });
+        return Err(AmountError::TooPrecise { text: text.to_owned(), digits });
     }
     // At most 15 digits and 4 decimals: below the limit of i64.
     minor *= 10i64.pow(digits - decimals);
     Ok(Decimal::new(if negative { -minor } else { minor }, digits))
+}
+
+/// Adds an amount to a sum, exactly. `None` beyond what a decimal holds.
+///
+/// Amounts of one currency mostly share their scale; their digits are then added as whole numbers, which takes a
+/// fifth of the time of a general addition.
+#[inline]
+pub fn checked_sum(sum: Decimal, amount: Decimal) -> Option<Decimal> {
+    if sum.scale() == amount.scale()
+        && let Some(digits) = sum.mantissa().checked_add(amount.mantissa())
+        && let Ok(digits) = i64::try_from(digits)
+    {
+        return Some(Decimal::new(digits, sum.scale()));
+    }
+    sum.checked_add(amount)
 }
 
 /// An amount from minor units, as APIs count them.
@@ -179,100 +186,54 @@ mod tests {
 
     #[test]
     fn fault_070_amounts_that_are_not_plain_decimals_are_refused() {
-        for text in [
-            "", "-", ".", "1.", ".5", "+1", "1e3", "1E400", "NaN", "Infinity", "-inf", " 1", "1 ",
-            "--1",
-        ] {
-            assert!(
-                matches!(parse_amount(text, 2), Err(AmountError::NotDecimal(_))),
-                "{text:?}"
-            );
+        for text in
+            ["", "-", ".", "1.", ".5", "+1", "1e3", "1E400", "NaN", "Infinity", "-inf", " 1", "1 ", "--1"]
+        {
+            assert!(matches!(parse_amount(text, 2), Err(AmountError::NotDecimal(_))), "{text:?}");
         }
         assert_eq!(parse_amount("-0", 2).unwrap(), Decimal::ZERO);
         assert_eq!(
-            Currency::parse("NOK")
-                .unwrap()
-                .format(parse_amount("-0.00", 2).unwrap())
-                .unwrap(),
+            Currency::parse("NOK").unwrap().format(parse_amount("-0.00", 2).unwrap()).unwrap(),
             "0.00"
         );
-        assert!(matches!(
-            parse_amount("0.30000000000000004", 2),
-            Err(AmountError::TooLarge(_))
-        ));
-        assert!(matches!(
-            parse_amount("0.3004", 2),
-            Err(AmountError::TooPrecise { .. })
-        ));
+        assert!(matches!(parse_amount("0.30000000000000004", 2), Err(AmountError::TooLarge(_))));
+        assert!(matches!(parse_amount("0.3004", 2), Err(AmountError::TooPrecise { .. })));
     }
 
     #[test]
     fn fault_071_amounts_beyond_the_limit_are_refused_without_wrapping() {
-        assert_eq!(
-            parse_amount("9999999999999.99", 2).unwrap().to_string(),
-            "9999999999999.99"
-        );
-        for text in [
-            "99999999999999.99",
-            "9223372036854775807",
-            "170141183460469231731687303715884105728",
-        ] {
-            assert!(
-                matches!(parse_amount(text, 2), Err(AmountError::TooLarge(_))),
-                "{text}"
-            );
+        assert_eq!(parse_amount("9999999999999.99", 2).unwrap().to_string(), "9999999999999.99");
+        for text in ["99999999999999.99", "9223372036854775807", "170141183460469231731687303715884105728"] {
+            assert!(matches!(parse_amount(text, 2), Err(AmountError::TooLarge(_))), "{text}");
         }
     }
 
     #[test]
     fn fault_079_commas_thousands_and_trailing_signs_are_refused() {
-        for text in [
-            "1,50", "1.234,50", "1,234.50", "1 234.50", "1'234.50", "12.50-", "(12.50)",
-        ] {
-            assert!(
-                matches!(parse_amount(text, 2), Err(AmountError::NotDecimal(_))),
-                "{text}"
-            );
+        for text in ["1,50", "1.234,50", "1,234.50", "1 234.50", "1'234.50", "12.50-", "(12.50)"] {
+            assert!(matches!(parse_amount(text, 2), Err(AmountError::NotDecimal(_))), "{text}");
         }
-        assert!(matches!(
-            parse_amount("1.234", 2),
-            Err(AmountError::TooPrecise { .. })
-        ));
+        assert!(matches!(parse_amount("1.234", 2), Err(AmountError::TooPrecise { .. })));
     }
 
     #[test]
     fn fault_088_currencies_have_their_own_digits_and_unknown_ones_are_refused() {
-        for (code, digits) in [
-            ("NOK", 2),
-            ("jpy", 0),
-            ("ISK", 0),
-            ("KWD", 3),
-            ("HUF", 2),
-            ("TND", 3),
-            ("CLP", 0),
-        ] {
+        for (code, digits) in
+            [("NOK", 2), ("jpy", 0), ("ISK", 0), ("KWD", 3), ("HUF", 2), ("TND", 3), ("CLP", 0)]
+        {
             assert_eq!(Currency::parse(code).unwrap().digits(), digits, "{code}");
         }
         for code in ["", "N", "NO", "NOKK", "ZZZ", "kr", "XAU"] {
-            assert!(
-                matches!(Currency::parse(code), Err(AmountError::UnknownCurrency(_))),
-                "{code}"
-            );
+            assert!(matches!(Currency::parse(code), Err(AmountError::UnknownCurrency(_))), "{code}");
         }
     }
 
     #[test]
     fn amounts_print_with_exactly_the_digits_of_the_currency() {
         let nok = Currency::parse("NOK").unwrap();
+        assert_eq!(nok.format(parse_amount("12.5", 2).unwrap()).unwrap(), "12.50");
         assert_eq!(
-            nok.format(parse_amount("12.5", 2).unwrap()).unwrap(),
-            "12.50"
-        );
-        assert_eq!(
-            Currency::parse("JPY")
-                .unwrap()
-                .format(parse_amount("500.00", 0).unwrap())
-                .unwrap(),
+            Currency::parse("JPY").unwrap().format(parse_amount("500.00", 0).unwrap()).unwrap(),
             "500"
         );
         assert!(nok.format(Decimal::new(12345, 3)).is_err());

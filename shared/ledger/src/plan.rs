@@ -4,7 +4,7 @@
 //! Lines that cancel within one voucher are not written, so an ordinary payout leaves only sales, fees and
 //! `in_transit`. Rows are folded: with summary granularity the memory needed does not grow with the rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{Datelike, Months, NaiveDate};
 use rust_decimal::Decimal;
@@ -65,7 +65,8 @@ pub struct Planner<'m> {
     revision: u32,
     totals: Totals,
     resolved: Vec<Resolved>,
-    resolved_by: HashMap<(Role, Option<usize>), u16>,
+    /// Which of `resolved` a role and rule have, by [`Planner::place`]; the last number when not yet known.
+    resolved_by: Vec<u16>,
     groups: Vec<Group>,
     last_group: usize,
     balances: BTreeMap<Period, Balance>,
@@ -76,12 +77,7 @@ pub struct Planner<'m> {
 
 impl<'m> Planner<'m> {
     /// A planner for the settlement of `head`; `revision` becomes part of the references.
-    pub fn new(
-        mapping: &'m Mapping,
-        head: &'m Head,
-        purpose: Purpose,
-        revision: u32,
-    ) -> Planner<'m> {
+    pub fn new(mapping: &'m Mapping, head: &'m Head, purpose: Purpose, revision: u32) -> Planner<'m> {
         Planner {
             mapping,
             head,
@@ -89,7 +85,7 @@ impl<'m> Planner<'m> {
             revision,
             totals: Totals::default(),
             resolved: Vec::new(),
-            resolved_by: HashMap::new(),
+            resolved_by: vec![u16::MAX; Role::ALL.len() * (mapping.rules.len() + 1)],
             groups: Vec::new(),
             last_group: 0,
             balances: BTreeMap::new(),
@@ -98,8 +94,8 @@ impl<'m> Planner<'m> {
         }
     }
 
-    /// Takes out one line that was booked before, for a correction: it goes to the accounts of the line itself,
-    /// on the other side. (The mirrored line would be another thing: an expense taken out is no income.)
+    /// Takes out one line that was booked before, for a correction: the accounts are those of the line itself,
+    /// the sides the other ones. The mirrored line is another thing: an expense taken out is no income.
     ///
     /// # Errors
     ///
@@ -158,7 +154,7 @@ impl<'m> Planner<'m> {
         let period = self.period(line.on);
         let gross = self.turned(line.gross);
         let balance = self.balances.entry(period).or_default();
-        balance.provider += gross;
+        add(&mut balance.provider, gross);
         if line.kind == Kind::Payout {
             balance.transit -= gross;
             balance.payouts += 1;
@@ -190,17 +186,13 @@ impl<'m> Planner<'m> {
         }
         let period = self.period(line.on);
         let fee = self.turned(line.fee);
-        self.balances.entry(period).or_default().provider -= fee;
+        add(&mut self.balances.entry(period).or_default().provider, -fee);
         if line.kind == Kind::FeeVat {
             return self.post(line, period, Kind::FeeVat, line.fee_type, line.fee);
         }
         let fee = line.fee - line.fee_vat;
         if !fee.is_zero() {
-            let kind = if fee.is_sign_negative() {
-                Kind::FeeRefund
-            } else {
-                Kind::Fee
-            };
+            let kind = if fee.is_sign_negative() { Kind::FeeRefund } else { Kind::Fee };
             self.post(line, period, kind, line.fee_type, fee)?;
         }
         if !line.fee_vat.is_zero() {
@@ -219,10 +211,7 @@ impl<'m> Planner<'m> {
         );
         match self.mapping.unallocated_limit {
             Some(limit) if self.totals.unknown > limit => hold(
-                format!(
-                    "{what}, and such rows come to {}, over the limit of {limit}",
-                    self.totals.unknown
-                ),
+                format!("{what}, and such rows come to {}, over the limit of {limit}", self.totals.unknown),
                 format!(
                     "book it by hand, update bilag, or raise unallocated_limit under [connections.{}]",
                     self.mapping.connection
@@ -231,16 +220,9 @@ impl<'m> Planner<'m> {
             Some(_) => {
                 let period = self.period(line.on);
                 let net = self.turned(line.net());
-                self.balances.entry(period).or_default().provider += net;
+                add(&mut self.balances.entry(period).or_default().provider, net);
                 let amount = -line.net();
-                self.post_to_role(
-                    line,
-                    period,
-                    Role::Unallocated,
-                    Kind::Adjustment,
-                    FeeType::Unknown,
-                    amount,
-                )
+                self.post_to_role(line, period, Role::Unallocated, Kind::Adjustment, FeeType::Unknown, amount)
             }
             None => hold(
                 what,
@@ -286,20 +268,12 @@ impl<'m> Planner<'m> {
     ) -> Result<(), Hold> {
         let mapping = self.mapping;
         let amount = self.turned(amount);
-        let rule = mapping
-            .rules
-            .iter()
-            .position(|rule| rule.when.matches(mapping, line, kind, fee_type));
-        let resolved = match self.resolved_by.get(&(role, rule)) {
-            Some(resolved) => *resolved,
-            None => self.resolve(role, rule, kind)?,
+        let rule = mapping.rules.iter().position(|rule| rule.when.matches(mapping, line, kind, fee_type));
+        let resolved = match self.resolved_by[self.place(role, rule)] {
+            u16::MAX => self.resolve(role, rule, kind)?,
+            known => known,
         };
-        let key = GroupKey {
-            period,
-            kind,
-            fee_type,
-            resolved,
-        };
+        let key = GroupKey { period, kind, fee_type, resolved };
         if mapping.granularity == Granularity::Summary {
             let known = match self.groups.get(self.last_group) {
                 Some(group) if group.key == key => Some(self.last_group),
@@ -307,7 +281,7 @@ impl<'m> Planner<'m> {
             };
             if let Some(index) = known {
                 self.last_group = index;
-                self.groups[index].amount += amount;
+                add(&mut self.groups[index].amount, amount);
                 self.groups[index].rows += 1;
                 return Ok(());
             }
@@ -315,27 +289,21 @@ impl<'m> Planner<'m> {
         if self.groups.len() >= SETTLEMENT_LINES_MAX {
             return Err(Hold::new(
                 Cause::TooManyLines,
-                format!(
-                    "{}: more than {SETTLEMENT_LINES_MAX} voucher lines",
-                    self.head.name
-                ),
-                format!(
-                    "set granularity = \"summary\" under [connections.{}]",
-                    mapping.connection
-                ),
+                format!("{}: more than {SETTLEMENT_LINES_MAX} voucher lines", self.head.name),
+                format!("set granularity = \"summary\" under [connections.{}]", mapping.connection),
             ));
         }
         let reference = match mapping.granularity {
             Granularity::Summary => String::new(),
             Granularity::Transaction => printable(&line.reference),
         };
-        self.groups.push(Group {
-            key,
-            amount,
-            rows: 1,
-            reference,
-        });
+        self.groups.push(Group { key, amount, rows: 1, reference });
         Ok(())
+    }
+
+    /// Where `resolved_by` keeps a role and rule.
+    fn place(&self, role: Role, rule: Option<usize>) -> usize {
+        role as usize * (self.mapping.rules.len() + 1) + rule.map_or(0, |rule| rule + 1)
     }
 
     /// Finds the account of a role and rule, and refuses what the booking style does not allow.
@@ -343,21 +311,14 @@ impl<'m> Planner<'m> {
         let mapping = self.mapping;
         let rule = rule_index.map(|index| &mapping.rules[index]);
         let base = mapping.accounts.get(&role);
-        let account = rule
-            .and_then(|rule| rule.account.as_ref())
-            .or(base.map(|target| &target.account));
+        let account = rule.and_then(|rule| rule.account.as_ref()).or(base.map(|target| &target.account));
         let Some(account) = account else {
             return Err(missing_account(self.head, mapping, role));
         };
-        let pick = |of_rule: fn(&crate::mapping::Rule) -> &Option<String>,
-                    of_role: Option<&String>| {
-            rule.and_then(|rule| of_rule(rule).clone())
-                .or(of_role.cloned())
+        let pick = |of_rule: fn(&crate::mapping::Rule) -> &Option<String>, of_role: Option<&String>| {
+            rule.and_then(|rule| of_rule(rule).clone()).or(of_role.cloned())
         };
-        let vat = pick(
-            |rule| &rule.vat,
-            base.and_then(|target| target.vat.as_ref()),
-        );
+        let vat = pick(|rule| &rule.vat, base.and_then(|target| target.vat.as_ref()));
         if let (Some(rule), Some(index)) = (rule, rule_index)
             && role == Role::SalesClearing
         {
@@ -378,14 +339,8 @@ impl<'m> Planner<'m> {
             account: account.clone(),
             // VAT that the provider states is an amount of VAT; a code would make VAT of it once more.
             vat: vat.filter(|_| role != Role::FeeVat),
-            department: pick(
-                |rule| &rule.department,
-                base.and_then(|target| target.department.as_ref()),
-            ),
-            project: pick(
-                |rule| &rule.project,
-                base.and_then(|target| target.project.as_ref()),
-            ),
+            department: pick(|rule| &rule.department, base.and_then(|target| target.department.as_ref())),
+            project: pick(|rule| &rule.project, base.and_then(|target| target.project.as_ref())),
         };
         let index = u16::try_from(self.resolved.len()).unwrap_or(u16::MAX);
         self.resolved.push(Resolved {
@@ -394,7 +349,8 @@ impl<'m> Planner<'m> {
             target,
             text: rule.and_then(|rule| rule.text.clone()),
         });
-        self.resolved_by.insert((role, rule_index), index);
+        let place = self.place(role, rule_index);
+        self.resolved_by[place] = index;
         Ok(index)
     }
 
@@ -415,10 +371,7 @@ impl<'m> Planner<'m> {
             if self.mapping.fees == FeeMode::Netted && self.head.fees_invoiced == Some(true) {
                 return Err(Hold::new(
                     Cause::FeeMode,
-                    format!(
-                        "{}: the provider pays gross and invoices its fees",
-                        self.head.name
-                    ),
+                    format!("{}: the provider pays gross and invoices its fees", self.head.name),
                     format!(
                         "the configuration says fees = \"netted\" for connection {}: set fees = \"invoiced\" or \"auto\"",
                         self.mapping.connection
@@ -459,12 +412,7 @@ impl<'m> Planner<'m> {
                 });
             }
             if !balance.transit.is_zero() {
-                postings.push(self.plain(
-                    Role::InTransit,
-                    Kind::Payout,
-                    balance.transit,
-                    balance.payouts,
-                )?);
+                postings.push(self.plain(Role::InTransit, Kind::Payout, balance.transit, balance.payouts)?);
             }
             postings.extend(ordered.iter().map(|group| self.posting(group)));
             let on = self.dated(*period);
@@ -507,31 +455,21 @@ impl<'m> Planner<'m> {
         if purpose == Purpose::Correction && !returned.is_empty() {
             return Err(Hold::new(
                 Cause::DuplicateDiffers,
-                format!(
-                    "{}: a returned payout was added or changed after booking",
-                    self.head.name
-                ),
+                format!("{}: a returned payout was added or changed after booking", self.head.name),
                 "compare both reports and book the difference by hand, then release",
             ));
         }
-        let mut returned: Vec<Returned> = returned
-            .into_iter()
-            .filter(|row| !row.amount.is_zero())
-            .collect();
+        let mut returned: Vec<Returned> = returned.into_iter().filter(|row| !row.amount.is_zero()).collect();
         // A report may list its rows in any order; the parts keep their numbers.
         returned.sort_by(|a, b| (a.on, &a.id, a.amount).cmp(&(b.on, &b.id, b.amount)));
         let count = number(returned.len())?;
         let mut vouchers = Vec::new();
         for (row, part) in returned.into_iter().zip(1..) {
-            let mut balance =
-                self.plain(Role::ProviderBalance, Kind::PayoutReversal, row.amount, 1)?;
+            let mut balance = self.plain(Role::ProviderBalance, Kind::PayoutReversal, row.amount, 1)?;
             let mut transit = self.plain(Role::InTransit, Kind::PayoutReversal, -row.amount, 1)?;
             for posting in [&mut balance, &mut transit] {
-                posting.text = format!(
-                    "{} payout returned {}",
-                    self.mapping.provider_title,
-                    printable(&row.id)
-                );
+                posting.text =
+                    format!("{} payout returned {}", self.mapping.provider_title, printable(&row.id));
             }
             vouchers.push(self.voucher(purpose, part, count, row.on, vec![balance, transit])?);
         }
@@ -550,29 +488,18 @@ impl<'m> Planner<'m> {
     }
 
     fn plain(&self, role: Role, kind: Kind, amount: Decimal, rows: u64) -> Result<Posting, Hold> {
-        let target = self
-            .mapping
-            .accounts
-            .get(&role)
-            .ok_or_else(|| missing_account(self.head, self.mapping, role))?;
+        let target =
+            self.mapping.accounts.get(&role).ok_or_else(|| missing_account(self.head, self.mapping, role))?;
         let word = match role {
             Role::InTransit => "payout",
             _ => "balance",
         };
-        let text = format!(
-            "{} {word} {}",
-            self.mapping.provider_title, self.head.name.id
-        );
+        let text = format!("{} {word} {}", self.mapping.provider_title, self.head.name.id);
         Ok(posting(amount, target, text, role, kind, None, None, rows))
     }
 
     fn posting(&self, group: &Group) -> Posting {
-        let Resolved {
-            role,
-            rule,
-            target,
-            text,
-        } = &self.resolved[usize::from(group.key.resolved)];
+        let Resolved { role, rule, target, text } = &self.resolved[usize::from(group.key.resolved)];
         let kind = group.key.kind;
         let is_fee = matches!(kind, Kind::Fee | Kind::FeeRefund | Kind::FeeVat);
         let fee_type = is_fee.then_some(group.key.fee_type);
@@ -592,26 +519,13 @@ impl<'m> Planner<'m> {
                 text
             }
         };
-        posting(
-            group.amount,
-            target,
-            text,
-            *role,
-            kind,
-            fee_type,
-            rule.map(|index| index + 1),
-            group.rows,
-        )
+        posting(group.amount, target, text, *role, kind, fee_type, rule.map(|index| index + 1), group.rows)
     }
 
     fn fill(&self, template: &str, group: &Group) -> String {
         let month = match group.key.period {
             0 => self.head.payout_on.format("%Y-%m").to_string(),
-            period => format!(
-                "{:04}-{:02}",
-                period.div_euclid(12),
-                period.rem_euclid(12) + 1
-            ),
+            period => format!("{:04}-{:02}", period.div_euclid(12), period.rem_euclid(12) + 1),
         };
         printable(
             &template
@@ -642,13 +556,7 @@ impl<'m> Planner<'m> {
             Ok(Posting { amount, ..posting })
         };
         let settlement = self.head.name.clone();
-        let reference = Reference {
-            settlement,
-            purpose,
-            revision: self.revision,
-            part,
-            parts,
-        };
+        let reference = Reference { settlement, purpose, revision: self.revision, part, parts };
         let title = &self.mapping.provider_title;
         let id = &self.head.name.id;
         let text = match purpose {
@@ -658,21 +566,16 @@ impl<'m> Planner<'m> {
             _ => format!("{title} payout {id}"),
         };
         let corrects = (purpose == Purpose::Correction).then(|| self.head.name.to_string());
-        let postings = postings
-            .into_iter()
-            .map(fit)
-            .collect::<Result<Vec<_>, Hold>>()?;
+        let postings = postings.into_iter().map(fit).collect::<Result<Vec<_>, Hold>>()?;
         let company = self.mapping.company.clone();
-        Ok(Voucher {
-            company,
-            reference,
-            on,
-            currency: self.head.currency,
-            text,
-            corrects,
-            postings,
-        })
+        Ok(Voucher { company, reference, on, currency: self.head.currency, text, corrects, postings })
     }
+}
+
+/// Adds to a sum that [`Totals`] has bounded already: every amount here is part of a checked total.
+#[inline]
+fn add(sum: &mut Decimal, amount: Decimal) {
+    *sum = crate::money::checked_sum(*sum, amount).unwrap_or(Decimal::MAX);
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -687,11 +590,7 @@ fn posting(
     rows: u64,
 ) -> Posting {
     Posting {
-        side: if signed.is_sign_negative() {
-            Side::Credit
-        } else {
-            Side::Debit
-        },
+        side: if signed.is_sign_negative() { Side::Credit } else { Side::Debit },
         amount: signed.abs(),
         account: target.account.clone(),
         vat: target.vat.clone().unwrap_or_else(|| "none".to_owned()),
@@ -709,14 +608,8 @@ fn posting(
 fn missing_account(head: &Head, mapping: &Mapping, role: Role) -> Hold {
     Hold::new(
         Cause::MissingAccount,
-        format!(
-            "{}: the role {role} is needed and has no account",
-            head.name
-        ),
-        format!(
-            "add  {role} = \"<account>\"  under [accounts] in {}.toml, then release",
-            mapping.company
-        ),
+        format!("{}: the role {role} is needed and has no account", head.name),
+        format!("add  {role} = \"<account>\"  under [accounts] in {}.toml, then release", mapping.company),
     )
 }
 
@@ -748,22 +641,14 @@ fn refuse_in_clearing(
             && rule.account.as_ref() == Some(&target.account)
     });
     match other {
-        Some((role, target)) => refuse(format!(
-            "moves sales to {}, the account of {role}",
-            target.account
-        )),
+        Some((role, target)) => refuse(format!("moves sales to {}, the account of {role}", target.account)),
         None => Ok(()),
     }
 }
 
 fn number(count: usize) -> Result<u32, Hold> {
-    u32::try_from(count).map_err(|_| {
-        Hold::new(
-            Cause::TooManyLines,
-            "too many parts",
-            "use summary granularity",
-        )
-    })
+    u32::try_from(count)
+        .map_err(|_| Hold::new(Cause::TooManyLines, "too many parts", "use summary granularity"))
 }
 
 fn label(kind: Kind) -> &'static str {
@@ -792,7 +677,10 @@ fn label(kind: Kind) -> &'static str {
 pub fn printable(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
-            || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(
+                c,
+                '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            )
     };
     text.chars().filter(|c| !hidden(*c)).take(120).collect()
 }

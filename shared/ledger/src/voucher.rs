@@ -139,11 +139,7 @@ impl Voucher {
     }
 
     fn sum(&self, side: Side) -> Decimal {
-        self.postings
-            .iter()
-            .filter(|posting| posting.side == side)
-            .map(|posting| posting.amount)
-            .sum()
+        self.postings.iter().filter(|posting| posting.side == side).map(|posting| posting.amount).sum()
     }
 
     /// Proves that debit equals credit, that no amount is negative and that all fit the currency.
@@ -153,18 +149,16 @@ impl Voucher {
     /// [`Cause::DoesNotAddUp`] with both sums.
     pub fn prove(&self) -> Result<(), Hold> {
         let (debit, credit) = (self.sum(Side::Debit), self.sum(Side::Credit));
-        let sound = self.postings.iter().all(|posting| {
-            !posting.amount.is_sign_negative() && self.currency.fit(posting.amount).is_ok()
-        });
+        let sound = self
+            .postings
+            .iter()
+            .all(|posting| !posting.amount.is_sign_negative() && self.currency.fit(posting.amount).is_ok());
         if debit == credit && sound && !self.postings.is_empty() {
             return Ok(());
         }
         Err(Hold::new(
             Cause::DoesNotAddUp,
-            format!(
-                "voucher {}: debit {debit} and credit {credit} {}",
-                self.reference, self.currency
-            ),
+            format!("voucher {}: debit {debit} and credit {credit} {}", self.reference, self.currency),
             "this is a fault in bilag: report it with the settlement's id; nothing was booked",
         ))
     }
@@ -197,33 +191,15 @@ impl Voucher {
 
     /// The voucher as an accountant reads it; the form of the golden files.
     pub fn to_text(&self) -> String {
-        let mut text = format!(
-            "voucher  {}  {}  {}\n",
-            self.reference, self.on, self.currency
-        );
+        let mut text = format!("voucher  {}  {}  {}\n", self.reference, self.on, self.currency);
         if let Some(corrects) = &self.corrects {
             text.push_str(&format!("  corrects {corrects}\n"));
         }
-        let amounts: Vec<String> = self
-            .postings
-            .iter()
-            .map(|posting| grouped(posting.amount))
-            .collect();
+        let amounts: Vec<String> = self.postings.iter().map(|posting| grouped(posting.amount)).collect();
         let wide = |width: usize, part: usize| width.max(part);
-        let amount_width = amounts
-            .iter()
-            .map(String::len)
-            .fold(grouped(self.total()).len(), wide);
-        let role_width = self
-            .postings
-            .iter()
-            .map(|posting| posting.role.name().len())
-            .fold(0, wide);
-        let account_width = self
-            .postings
-            .iter()
-            .map(|posting| posting.account.chars().count())
-            .fold(0, wide);
+        let amount_width = amounts.iter().map(String::len).fold(grouped(self.total()).len(), wide);
+        let role_width = self.postings.iter().map(|posting| posting.role.name().len()).fold(0, wide);
+        let account_width = self.postings.iter().map(|posting| posting.account.chars().count()).fold(0, wide);
         for (posting, amount) in self.postings.iter().zip(&amounts) {
             let line = format!(
                 "  {:<6}  {:<role_width$}  {:<account_width$}  {amount:>amount_width$}  vat {}{}{}  {}",
@@ -231,16 +207,8 @@ impl Voucher {
                 posting.role.name(),
                 posting.account,
                 posting.vat,
-                posting
-                    .department
-                    .as_ref()
-                    .map(|name| format!(" department {name}"))
-                    .unwrap_or_default(),
-                posting
-                    .project
-                    .as_ref()
-                    .map(|name| format!(" project {name}"))
-                    .unwrap_or_default(),
+                posting.department.as_ref().map(|name| format!(" department {name}")).unwrap_or_default(),
+                posting.project.as_ref().map(|name| format!(" project {name}")).unwrap_or_default(),
                 posting.text,
             );
             text.push_str(line.trim_end());
@@ -249,10 +217,7 @@ impl Voucher {
         let indent = "total".len() + 2;
         let gap = 6 + 2 + role_width + 2 + account_width + 2 - indent;
         let (debit, credit) = (grouped(self.total()), grouped(self.sum(Side::Credit)));
-        text.push_str(&format!(
-            "  total  {:gap$}{debit:>amount_width$} = {credit}\n",
-            ""
-        ));
+        text.push_str(&format!("  total  {:gap$}{debit:>amount_width$} = {credit}\n", ""));
         text
     }
 }
@@ -264,9 +229,8 @@ pub fn grouped(amount: Decimal) -> String {
         Some(number) => ("-", number),
         None => ("", text.as_str()),
     };
-    let (whole, fraction) = number
-        .split_once('.')
-        .map_or((number, ""), |(whole, fraction)| (whole, fraction));
+    let (whole, fraction) =
+        number.split_once('.').map_or((number, ""), |(whole, fraction)| (whole, fraction));
     let mut grouped = String::from(sign);
     for (index, digit) in whole.chars().enumerate() {
         if index > 0 && (whole.len() - index) % 3 == 0 {

@@ -18,11 +18,7 @@ const DECISIVE: usize = 16;
 impl Days {
     /// Timestamps in `from` become days in `to`.
     pub fn new(from: Tz, to: Tz) -> Days {
-        Days {
-            from,
-            to,
-            last: None,
-        }
+        Days { from, to, last: None }
     }
 
     /// The day of `YYYY-MM-DD HH:MM:SS` (a `T` instead of the blank is allowed). A local time that a change of
@@ -79,10 +75,7 @@ mod tests {
     use super::*;
 
     fn day(text: &str) -> String {
-        Days::new(Tz::UTC, Tz::Europe__Oslo)
-            .day(text)
-            .unwrap()
-            .to_string()
+        Days::new(Tz::UTC, Tz::Europe__Oslo).day(text).unwrap().to_string()
     }
 
     #[test]
@@ -103,14 +96,8 @@ mod tests {
     #[test]
     fn local_times_in_a_gap_or_a_fold_have_one_day() {
         let mut days = Days::new(Tz::Europe__Oslo, Tz::UTC);
-        assert_eq!(
-            days.day("2026-03-29 02:30:00").unwrap().to_string(),
-            "2026-03-29"
-        );
-        assert_eq!(
-            days.day("2026-10-25 02:30:00").unwrap().to_string(),
-            "2026-10-25"
-        );
+        assert_eq!(days.day("2026-03-29 02:30:00").unwrap().to_string(), "2026-03-29");
+        assert_eq!(days.day("2026-10-25 02:30:00").unwrap().to_string(), "2026-10-25");
     }
 
     #[test]

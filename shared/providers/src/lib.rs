@@ -21,10 +21,7 @@ pub static REGISTRY: &[&dyn Provider] = &[&stripe::Stripe, &vipps_mobilepay::Vip
 
 /// The provider of a configured name.
 pub fn find(name: &str) -> Option<&'static dyn Provider> {
-    REGISTRY
-        .iter()
-        .copied()
-        .find(|provider| provider.name() == name)
+    REGISTRY.iter().copied().find(|provider| provider.name() == name)
 }
 
 /// One payment provider.
@@ -46,12 +43,7 @@ pub trait Provider: Sync {
     /// # Errors
     ///
     /// [`ReadError`] if the file is not of that format or is refused as a whole.
-    fn open(
-        &self,
-        format: &str,
-        file: File,
-        terms: &Terms,
-    ) -> Result<Box<dyn Rows + Send>, ReadError>;
+    fn open(&self, format: &str, file: File, terms: &Terms) -> Result<Box<dyn Rows + Send>, ReadError>;
 
     /// A reader of archived rows of `format`.
     ///
@@ -181,11 +173,7 @@ pub struct ReadError {
 impl ReadError {
     /// An error of shape: the file is not what it should be.
     pub fn new(at: impl Into<String>, what: impl Into<String>) -> ReadError {
-        ReadError {
-            at: at.into(),
-            what: what.into(),
-            cause: Cause::Schema,
-        }
+        ReadError { at: at.into(), what: what.into(), cause: Cause::Schema }
     }
 }
 
@@ -224,18 +212,12 @@ pub fn detect(
             Detected::NotMine => {}
         }
     }
-    Err(ReadError::new(
-        "file",
-        refused.unwrap_or_else(|| describe(head)),
-    ))
+    Err(ReadError::new("file", refused.unwrap_or_else(|| describe(head))))
 }
 
 /// What an unknown file seems to be, so that a person sees at once what was dropped.
 fn describe(head: &[u8]) -> String {
-    let known: Vec<&str> = REGISTRY
-        .iter()
-        .flat_map(|provider| provider.formats().iter().copied())
-        .collect();
+    let known: Vec<&str> = REGISTRY.iter().flat_map(|provider| provider.formats().iter().copied()).collect();
     let text = String::from_utf8_lossy(&head[..head.len().min(400)]);
     let start = text.trim_start_matches('\u{feff}').trim_start();
     let seems = if head.is_empty() {
@@ -262,9 +244,7 @@ fn describe(head: &[u8]) -> String {
 pub fn wrong_account(name: &ledger::Name, found: &str, wanted: &str) -> Hold {
     Hold::new(
         Cause::WrongAccount,
-        format!(
-            "{name}: the rows belong to account {found}, the connection is for account {wanted}"
-        ),
+        format!("{name}: the rows belong to account {found}, the connection is for account {wanted}"),
         "move the file to the right connection's folder, or correct account in the configuration",
     )
 }

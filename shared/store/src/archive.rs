@@ -94,11 +94,7 @@ impl RowWriter {
         self.hash.update(&bytes);
         let sha256 = ledger::voucher::hex(&Sha256::digest(&bytes));
         bucket::put(world, &world.places.archive, &key, bytes).await?;
-        self.chunks.push(Chunk {
-            key,
-            rows: std::mem::take(&mut self.buffered),
-            sha256,
-        });
+        self.chunks.push(Chunk { key, rows: std::mem::take(&mut self.buffered), sha256 });
         Ok(())
     }
 
@@ -109,11 +105,7 @@ impl RowWriter {
     /// If the bucket does not answer.
     pub async fn finish(mut self, world: &World) -> Result<(Vec<Chunk>, u64, String), Error> {
         self.flush(world).await?;
-        Ok((
-            self.chunks,
-            self.rows,
-            ledger::voucher::hex(&self.hash.finalize()),
-        ))
+        Ok((self.chunks, self.rows, ledger::voucher::hex(&self.hash.finalize())))
     }
 }
 
@@ -122,14 +114,9 @@ impl RowWriter {
 /// # Errors
 ///
 /// If the bucket does not answer.
-pub async fn put_manifest(
-    world: &World,
-    prefix: &str,
-    manifest: &Manifest,
-) -> Result<String, Error> {
+pub async fn put_manifest(world: &World, prefix: &str, manifest: &Manifest) -> Result<String, Error> {
     let key = format!("{prefix}/manifest.json");
-    let bytes =
-        serde_json::to_vec(manifest).map_err(|error| Error::bug("manifest").because(error))?;
+    let bytes = serde_json::to_vec(manifest).map_err(|error| Error::bug("manifest").because(error))?;
     bucket::put(world, &world.places.archive, &key, bytes).await?;
     Ok(key)
 }
@@ -140,9 +127,7 @@ pub async fn put_manifest(
 ///
 /// If it is missing or damaged.
 pub async fn manifest(world: &World, key: &str) -> Result<Manifest, Error> {
-    let (bytes, _) = bucket::get(world, &world.places.archive, key)
-        .await?
-        .ok_or_else(|| missing(key))?;
+    let (bytes, _) = bucket::get(world, &world.places.archive, key).await?.ok_or_else(|| missing(key))?;
     serde_json::from_slice(&bytes)
         .map_err(|error| Error::bug(format!("archive {key} is damaged")).because(error))
 }
@@ -154,21 +139,15 @@ pub async fn manifest(world: &World, key: &str) -> Result<Manifest, Error> {
 /// If it is missing or damaged.
 pub async fn chunk(world: &World, chunk: &Chunk) -> Result<Vec<u8>, Error> {
     let key = &chunk.key;
-    let (bytes, _) = bucket::get(world, &world.places.archive, key)
-        .await?
-        .ok_or_else(|| missing(key))?;
+    let (bytes, _) = bucket::get(world, &world.places.archive, key).await?.ok_or_else(|| missing(key))?;
     if ledger::voucher::hex(&Sha256::digest(&bytes)) != chunk.sha256 {
-        return Err(Error::bug(format!(
-            "archive {key} is not what was written; restore it from a backup"
-        )));
+        return Err(Error::bug(format!("archive {key} is not what was written; restore it from a backup")));
     }
     Ok(bytes)
 }
 
 fn missing(key: &str) -> Error {
-    Error::config(format!(
-        "archive {key} is missing; restore the archive from a backup"
-    ))
+    Error::config(format!("archive {key} is missing; restore the archive from a backup"))
 }
 
 /// Where a voucher lies.
@@ -195,15 +174,11 @@ pub async fn put_voucher(world: &World, voucher: &Voucher) -> Result<String, Err
 /// If it is missing or damaged.
 pub async fn voucher(world: &World, company: &str, hash: &str) -> Result<Voucher, Error> {
     let key = voucher_key(company, hash);
-    let (bytes, _) = bucket::get(world, &world.places.archive, &key)
-        .await?
-        .ok_or_else(|| missing(&key))?;
+    let (bytes, _) = bucket::get(world, &world.places.archive, &key).await?.ok_or_else(|| missing(&key))?;
     let voucher: Voucher = serde_json::from_slice(&bytes)
         .map_err(|error| Error::bug(format!("archive {key} is damaged")).because(error))?;
     if voucher.hash() != hash {
-        return Err(Error::bug(format!(
-            "archive {key} is not what was written; restore it from a backup"
-        )));
+        return Err(Error::bug(format!("archive {key} is not what was written; restore it from a backup")));
     }
     Ok(voucher)
 }

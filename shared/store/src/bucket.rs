@@ -36,10 +36,7 @@ pub async fn list(world: &World, bucket: &str, prefix: &str) -> Result<Vec<Liste
             found.push(Listed {
                 key: object.key().unwrap_or_default().to_owned(),
                 etag: object.e_tag().unwrap_or_default().to_owned(),
-                size: object
-                    .size()
-                    .and_then(|size| u64::try_from(size).ok())
-                    .unwrap_or(0),
+                size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
             });
         }
         match page.next_continuation_token {
@@ -54,18 +51,10 @@ pub async fn list(world: &World, bucket: &str, prefix: &str) -> Result<Vec<Liste
 /// # Errors
 ///
 /// If the bucket does not answer or the object is larger than 64 MB.
-pub async fn get(
-    world: &World,
-    bucket: &str,
-    key: &str,
-) -> Result<Option<(Vec<u8>, String)>, Error> {
+pub async fn get(world: &World, bucket: &str, key: &str) -> Result<Option<(Vec<u8>, String)>, Error> {
     let answer = match world.s3.get_object().bucket(bucket).key(key).send().await {
         Ok(answer) => answer,
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_no_such_key()) =>
-        {
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
             return Ok(None);
         }
         Err(error) => return Err(Error::from(error)),
@@ -74,12 +63,9 @@ pub async fn get(
     let mut body = answer.body;
     let mut bytes = Vec::new();
     while let Some(part) = body.next().await {
-        let part =
-            part.map_err(|error| Error::retry(format!("{bucket}/{key} broke off")).because(error))?;
+        let part = part.map_err(|error| Error::retry(format!("{bucket}/{key} broke off")).because(error))?;
         if bytes.len() + part.len() > WHOLE_MAX {
-            return Err(Error::config(format!(
-                "{bucket}/{key} is larger than 64 MB"
-            )));
+            return Err(Error::config(format!("{bucket}/{key} is larger than 64 MB")));
         }
         bytes.extend_from_slice(&part);
     }
@@ -92,14 +78,7 @@ pub async fn get(
 ///
 /// If the bucket does not answer.
 pub async fn put(world: &World, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), Error> {
-    world
-        .s3
-        .put_object()
-        .bucket(bucket)
-        .key(key)
-        .body(ByteStream::from(bytes))
-        .send()
-        .await?;
+    world.s3.put_object().bucket(bucket).key(key).body(ByteStream::from(bytes)).send().await?;
     Ok(())
 }
 
@@ -109,15 +88,7 @@ pub async fn put(world: &World, bucket: &str, key: &str, bytes: Vec<u8>) -> Resu
 ///
 /// If the bucket does not answer.
 pub async fn put_once(world: &World, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), Error> {
-    once(
-        world
-            .s3
-            .put_object()
-            .bucket(bucket)
-            .key(key)
-            .body(ByteStream::from(bytes)),
-    )
-    .await
+    once(world.s3.put_object().bucket(bucket).key(key).body(ByteStream::from(bytes))).await
 }
 
 /// Writes a file as an object whose key is made from its content.
@@ -125,15 +96,9 @@ pub async fn put_once(world: &World, bucket: &str, key: &str, bytes: Vec<u8>) ->
 /// # Errors
 ///
 /// If the file cannot be read or the bucket does not answer.
-pub async fn put_file_once(
-    world: &World,
-    bucket: &str,
-    key: &str,
-    path: &Path,
-) -> Result<(), Error> {
-    let body = ByteStream::from_path(path)
-        .await
-        .map_err(|error| Error::retry("a scratch file").because(error))?;
+pub async fn put_file_once(world: &World, bucket: &str, key: &str, path: &Path) -> Result<(), Error> {
+    let body =
+        ByteStream::from_path(path).await.map_err(|error| Error::retry("a scratch file").because(error))?;
     once(world.s3.put_object().bucket(bucket).key(key).body(body)).await
 }
 
@@ -142,11 +107,7 @@ async fn once(
 ) -> Result<(), Error> {
     match request.if_none_match("*").send().await {
         Ok(_) => Ok(()),
-        Err(error)
-            if error
-                .raw_response()
-                .is_some_and(|response| response.status().as_u16() == 412) =>
-        {
+        Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 412) => {
             Ok(())
         }
         Err(error) => Err(Error::from(error)),
@@ -166,11 +127,7 @@ pub async fn fetch(
 ) -> Result<Option<(String, String)>, Error> {
     let answer = match world.s3.get_object().bucket(bucket).key(key).send().await {
         Ok(answer) => answer,
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_no_such_key()) =>
-        {
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
             return Ok(None);
         }
         Err(error) => return Err(Error::from(error)),
@@ -181,8 +138,7 @@ pub async fn fetch(
     let mut hash = Sha256::new();
     let mut body = answer.body;
     while let Some(part) = body.next().await {
-        let part =
-            part.map_err(|error| Error::retry(format!("{bucket}/{key} broke off")).because(error))?;
+        let part = part.map_err(|error| Error::retry(format!("{bucket}/{key} broke off")).because(error))?;
         hash.update(&part);
         file.write_all(&part).map_err(failed)?;
     }
@@ -197,13 +153,7 @@ pub async fn fetch(
 pub async fn etag(world: &World, bucket: &str, key: &str) -> Result<Option<String>, Error> {
     match world.s3.head_object().bucket(bucket).key(key).send().await {
         Ok(answer) => Ok(Some(answer.e_tag().unwrap_or_default().to_owned())),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_not_found()) =>
-        {
-            Ok(None)
-        }
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
         Err(error) => Err(Error::from(error)),
     }
 }

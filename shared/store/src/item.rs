@@ -17,30 +17,13 @@ pub struct Key {
 impl Key {
     /// A settlement's key. Connections do not occur in it: renaming one changes nothing.
     pub fn settlement(company: &str, name: &Name) -> Key {
-        Key::new(
-            company,
-            format!("s#{}#{}#{}", name.provider, name.scope, name.id),
-        )
+        Key::new(company, format!("s#{}#{}#{}", name.provider, name.scope, name.id))
     }
 
     /// A voucher's key.
     pub fn voucher(company: &str, reference: &Reference) -> Key {
-        let Reference {
-            settlement:
-                Name {
-                    provider,
-                    scope,
-                    id,
-                },
-            purpose,
-            revision,
-            part,
-            ..
-        } = reference;
-        Key::new(
-            company,
-            format!("v#{provider}#{scope}#{id}#{revision:04}#{purpose}#{part:04}"),
-        )
+        let Reference { settlement: Name { provider, scope, id }, purpose, revision, part, .. } = reference;
+        Key::new(company, format!("v#{provider}#{scope}#{id}#{revision:04}#{purpose}#{part:04}"))
     }
 
     /// What the keys of all vouchers of a settlement begin with.
@@ -64,19 +47,13 @@ impl Key {
     }
 
     fn new(company: &str, item: String) -> Key {
-        Key {
-            company: company.to_owned(),
-            item,
-        }
+        Key { company: company.to_owned(), item }
     }
 
     /// Reads what [`Key`] prints.
     pub fn parse(text: &str) -> Option<Key> {
         let (company, item) = text.split_once(' ')?;
-        Some(Key {
-            company: company.to_owned(),
-            item: item.to_owned(),
-        })
+        Some(Key { company: company.to_owned(), item: item.to_owned() })
     }
 }
 

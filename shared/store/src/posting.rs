@@ -132,13 +132,9 @@ pub async fn plan(world: &World, voucher: &Voucher, config: &str) -> Result<(), 
     let Some(mut read) = table.get::<VoucherItem>(&key).await? else {
         return Ok(());
     };
-    let mendable = matches!(
-        read.body.state,
-        VoucherState::Planned | VoucherState::Held(_)
-    );
+    let mendable = matches!(read.body.state, VoucherState::Planned | VoucherState::Held(_));
     if mendable && read.body.hash != item.hash {
-        let trail =
-            Trail::new(world, &read.body.state, &item.state, "planned afresh").under(config);
+        let trail = Trail::new(world, &read.body.state, &item.state, "planned afresh").under(config);
         read.body = item;
         table.replace(&read, None, Some(trail)).await?;
     }
@@ -170,12 +166,7 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
         // Whoever wrote posting(n) is gone, and may or may not have sent.
         VoucherState::Posting(n) => {
             let n = *n;
-            let trail = Trail::new(
-                world,
-                &held.body.state,
-                VoucherState::Unknown(n),
-                "the claim lapsed",
-            );
+            let trail = Trail::new(world, &held.body.state, VoucherState::Unknown(n), "the claim lapsed");
             held.body.state = VoucherState::Unknown(n);
             if table.save(&mut held, Some(trail)).await? == Written::Lost {
                 return Ok(Outcome::Later(LEASE));
@@ -197,30 +188,21 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
         Doubt::Hold if in_doubt => {
             let hold = Hold::new(
                 Cause::CheckByHand,
-                format!(
-                    "{}: it is not known whether the voucher was saved",
-                    held.body.text
-                ),
+                format!("{}: it is not known whether the voucher was saved", held.body.text),
                 "look for the reference in the accounting system; release if it is not there",
             );
             return hold_it(&table, world, held, hold).await;
         }
         Doubt::Lookup { visible_after } => match outbox.find(&voucher).await? {
             Found::Ours { id } => {
-                let why = if in_doubt {
-                    "found by its reference"
-                } else {
-                    "was there already, equal line by line"
-                };
+                let why =
+                    if in_doubt { "found by its reference" } else { "was there already, equal line by line" };
                 return posted(&table, world, held, id, why).await;
             }
             Found::Differs(what) => {
                 let hold = Hold::new(
                     Cause::Collision,
-                    format!(
-                        "{}: the reference is taken by another entry: {what}",
-                        held.body.text
-                    ),
+                    format!("{}: the reference is taken by another entry: {what}", held.body.text),
                     "compare the two; if the other entry is wrong remove it, then release",
                 );
                 return hold_it(&table, world, held, hold).await;
@@ -256,16 +238,12 @@ async fn send(
         _ => 1,
     };
     let intent = VoucherState::Posting(n);
-    let trail =
-        Trail::new(world, &held.body.state, &intent, "about to send").under(&held.body.config);
+    let trail = Trail::new(world, &held.body.state, &intent, "about to send").under(&held.body.config);
     held.body.state = intent.clone();
     if table.save(&mut held, Some(trail)).await? == Written::Lost {
         return Ok(Outcome::Later(LEASE));
     }
-    let left = held
-        .lease
-        .as_ref()
-        .map_or(Duration::zero(), |lease| lease.until - world.clock.now());
+    let left = held.lease.as_ref().map_or(Duration::zero(), |lease| lease.until - world.clock.now());
     if left < SEND {
         // Nothing was sent, but a later worker cannot know that: it will look up first.
         return later(table, held, Duration::zero()).await;
@@ -292,19 +270,10 @@ async fn posted(
     id: String,
     why: &str,
 ) -> Result<Outcome, Error> {
-    let trail = Trail::new(
-        world,
-        &held.body.state,
-        VoucherState::Posted,
-        format!("{why} as {id}"),
-    );
+    let trail = Trail::new(world, &held.body.state, VoucherState::Posted, format!("{why} as {id}"));
     held.body.state = VoucherState::Posted;
     held.body.remote_id = Some(id);
-    if table
-        .release(&mut held, None, true, Some(trail.clone()))
-        .await?
-        == Written::Lost
-    {
+    if table.release(&mut held, None, true, Some(trail.clone())).await? == Written::Lost {
         // Fenced off: what was learned stays on the trail, the new holder finds the voucher by its reference.
         table.note(&held.key, &trail).await?;
         return Ok(Outcome::Later(LEASE));

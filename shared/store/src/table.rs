@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
-    KeyType, Projection, ProjectionType, Put, ScalarAttributeType, TransactWriteItem,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    Projection, ProjectionType, Put, ScalarAttributeType, TransactWriteItem,
 };
 use chrono::{DateTime, Duration, Utc};
 use edge::{Error, World};
@@ -86,12 +86,7 @@ pub struct Trail {
 
 impl Trail {
     /// An entry of now by this worker.
-    pub fn new(
-        world: &World,
-        from: impl ToString,
-        to: impl ToString,
-        cause: impl Into<String>,
-    ) -> Trail {
+    pub fn new(world: &World, from: impl ToString, to: impl ToString, cause: impl Into<String>) -> Trail {
         Trail {
             at: world.clock.now(),
             who: world.worker.clone(),
@@ -151,34 +146,17 @@ impl<'w> Table<'w> {
     pub async fn create_if_missing(&self) -> Result<(), Error> {
         let client = &self.world.dynamodb;
         let name = &self.world.places.table;
-        if client
-            .describe_table()
-            .table_name(name)
-            .send()
-            .await
-            .is_ok()
-        {
+        if client.describe_table().table_name(name).send().await.is_ok() {
             return Ok(());
         }
-        let built = |error: aws_sdk_dynamodb::error::BuildError| {
-            Error::bug("table definition").because(error)
-        };
+        let built =
+            |error: aws_sdk_dynamodb::error::BuildError| Error::bug("table definition").because(error);
         let attribute = |name: &str| {
-            AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(ScalarAttributeType::S)
-                .build()
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
         };
-        let schema = |name: &str, kind| {
-            KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(kind)
-                .build()
-        };
-        let mut request = client
-            .create_table()
-            .table_name(name)
-            .billing_mode(BillingMode::PayPerRequest);
+        let schema =
+            |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let mut request = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
         for name in ["pk", "sk", "due", "due_at"] {
             request = request.attribute_definitions(attribute(name).map_err(built)?);
         }
@@ -186,11 +164,7 @@ impl<'w> Table<'w> {
             .index_name("due")
             .key_schema(schema("due", KeyType::Hash).map_err(built)?)
             .key_schema(schema("due_at", KeyType::Range).map_err(built)?)
-            .projection(
-                Projection::builder()
-                    .projection_type(ProjectionType::KeysOnly)
-                    .build(),
-            )
+            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
             .build()
             .map_err(built)?;
         request
@@ -234,8 +208,7 @@ impl<'w> Table<'w> {
         trail: Option<Trail>,
     ) -> Result<Written, Error> {
         let item = self.attributes(key, 1, body, due)?;
-        self.write(key, item, "attribute_not_exists(pk)", Vec::new(), trail, 1)
-            .await
+        self.write(key, item, "attribute_not_exists(pk)", Vec::new(), trail, 1).await
     }
 
     /// Replaces an item that nobody claims, if it is still at the version that was read.
@@ -252,20 +225,12 @@ impl<'w> Table<'w> {
         let version = read.version + 1;
         let mut item = self.attributes(&read.key, version, &read.body, due)?;
         if let Some(lease) = &read.lease {
-            item.insert(
-                "fence".to_owned(),
-                AttributeValue::N(lease.fence.to_string()),
-            );
+            item.insert("fence".to_owned(), AttributeValue::N(lease.fence.to_string()));
         }
         let now = AttributeValue::N(millis(self.world.clock.now()));
-        let values = vec![
-            (":version", AttributeValue::N(read.version.to_string())),
-            (":now", now),
-        ];
-        let condition =
-            "version = :version AND (attribute_not_exists(lease_until) OR lease_until <= :now)";
-        self.write(&read.key, item, condition, values, trail, version)
-            .await
+        let values = vec![(":version", AttributeValue::N(read.version.to_string())), (":now", now)];
+        let condition = "version = :version AND (attribute_not_exists(lease_until) OR lease_until <= :now)";
+        self.write(&read.key, item, condition, values, trail, version).await
     }
 
     /// Claims an item for `lease`: reads it strongly and takes it by conditional write. Counts a try.
@@ -290,28 +255,18 @@ impl<'w> Table<'w> {
         let before = read.version;
         read.version += 1;
         read.tries += 1;
-        read.lease = Some(Lease {
-            fence,
-            until,
-            holder: self.world.worker.clone(),
-        });
+        read.lease = Some(Lease { fence, until, holder: self.world.worker.clone() });
         // A dead worker's item comes up again when its lease ends.
         let due = read.due_at.map(|_| until);
         read.due_at = due;
         let mut item = self.attributes(key, read.version, &read.body, None)?;
         if let Some(at) = due {
-            item.insert(
-                "due".to_owned(),
-                AttributeValue::S(shard(key, function_of(key))),
-            );
+            item.insert("due".to_owned(), AttributeValue::S(shard(key, function_of(key))));
             item.insert("due_at".to_owned(), AttributeValue::S(stamp(at)));
         }
         self.put_lease(&mut item, &read);
         let values = vec![(":version", AttributeValue::N(before.to_string()))];
-        match self
-            .write(key, item, "version = :version", values, None, read.version)
-            .await?
-        {
+        match self.write(key, item, "version = :version", values, None, read.version).await? {
             Written::Yes => Ok(Claim::Taken(Box::new(read))),
             Written::Lost => Ok(Claim::Busy),
         }
@@ -330,10 +285,7 @@ impl<'w> Table<'w> {
         held.tries = 0;
         let mut item = self.attributes(&held.key, held.version + 1, &held.body, None)?;
         if let Some(at) = held.due_at {
-            item.insert(
-                "due".to_owned(),
-                AttributeValue::S(shard(&held.key, function_of(&held.key))),
-            );
+            item.insert("due".to_owned(), AttributeValue::S(shard(&held.key, function_of(&held.key))));
             item.insert("due_at".to_owned(), AttributeValue::S(stamp(at)));
         }
         self.put_lease(&mut item, held);
@@ -359,10 +311,7 @@ impl<'w> Table<'w> {
         let mut item = self.attributes(&held.key, held.version + 1, &held.body, due)?;
         let fence = held.lease.as_ref().map_or(0, |lease| lease.fence);
         item.insert("fence".to_owned(), AttributeValue::N(fence.to_string()));
-        item.insert(
-            "tries".to_owned(),
-            AttributeValue::N(held.tries.to_string()),
-        );
+        item.insert("tries".to_owned(), AttributeValue::N(held.tries.to_string()));
         self.fenced(held, item, trail).await
     }
 
@@ -378,14 +327,7 @@ impl<'w> Table<'w> {
             (":fence", AttributeValue::N(fence.to_string())),
         ];
         let written = self
-            .write(
-                &held.key,
-                item,
-                "version = :version AND fence = :fence",
-                values,
-                trail,
-                held.version + 1,
-            )
+            .write(&held.key, item, "version = :version AND fence = :fence", values, trail, held.version + 1)
             .await?;
         if written == Written::Yes {
             held.version += 1;
@@ -434,9 +376,7 @@ impl<'w> Table<'w> {
     ///
     /// If the store does not answer.
     pub async fn trail(&self, key: &Key) -> Result<Vec<Trail>, Error> {
-        let entries = self
-            .list::<Trail>(&key.company, &format!("t#{}#", key.item))
-            .await?;
+        let entries = self.list::<Trail>(&key.company, &format!("t#{}#", key.item)).await?;
         Ok(entries.into_iter().map(|entry| entry.body).collect())
     }
 
@@ -469,18 +409,12 @@ impl<'w> Table<'w> {
             .table_name(&self.world.places.table)
             .index_name("due")
             .key_condition_expression("due = :due AND due_at <= :now")
-            .expression_attribute_values(
-                ":due",
-                AttributeValue::S(format!("due#{function}#{shard:02}")),
-            )
+            .expression_attribute_values(":due", AttributeValue::S(format!("due#{function}#{shard:02}")))
             .expression_attribute_values(":now", AttributeValue::S(now))
             .limit(500)
             .send()
             .await?;
-        page.items()
-            .iter()
-            .map(|item| Ok((text(item, "due_at")?, key_of(item)?)))
-            .collect()
+        page.items().iter().map(|item| Ok((text(item, "due_at")?, key_of(item)?))).collect()
     }
 
     /// Ends the claims of a worker that is known to be dead, at once and without counting a try. Returns how many.
@@ -488,12 +422,7 @@ impl<'w> Table<'w> {
     /// # Errors
     ///
     /// If the store does not answer.
-    pub async fn lapse(
-        &self,
-        company: &str,
-        prefixes: &[&str],
-        dead: &str,
-    ) -> Result<usize, Error> {
+    pub async fn lapse(&self, company: &str, prefixes: &[&str], dead: &str) -> Result<usize, Error> {
         let mut lapsed = 0;
         for prefix in prefixes {
             for mut item in self.list::<serde_json::Value>(company, prefix).await? {
@@ -504,10 +433,8 @@ impl<'w> Table<'w> {
                 if ours.is_none() {
                     continue;
                 }
-                let due = item.due_at.map(|_| Due {
-                    function: function_of(&item.key),
-                    at: self.world.clock.now(),
-                });
+                let due =
+                    item.due_at.map(|_| Due { function: function_of(&item.key), at: self.world.clock.now() });
                 item.tries = item.tries.saturating_sub(1);
                 self.release(&mut item, due, false, None).await?;
                 lapsed += 1;
@@ -523,8 +450,7 @@ impl<'w> Table<'w> {
         body: &T,
         due: Option<Due>,
     ) -> Result<Attributes, Error> {
-        let body =
-            serde_json::to_string(body).map_err(|error| Error::bug("item body").because(error))?;
+        let body = serde_json::to_string(body).map_err(|error| Error::bug("item body").because(error))?;
         let mut item = HashMap::from([
             ("pk".to_owned(), AttributeValue::S(key.company.clone())),
             ("sk".to_owned(), AttributeValue::S(key.item.clone())),
@@ -533,10 +459,7 @@ impl<'w> Table<'w> {
             ("body".to_owned(), AttributeValue::S(body)),
         ]);
         if let Some(due) = due {
-            item.insert(
-                "due".to_owned(),
-                AttributeValue::S(shard(key, due.function)),
-            );
+            item.insert("due".to_owned(), AttributeValue::S(shard(key, due.function)));
             item.insert("due_at".to_owned(), AttributeValue::S(stamp(due.at)));
         }
         Ok(item)
@@ -544,20 +467,11 @@ impl<'w> Table<'w> {
 
     fn put_lease<T>(&self, item: &mut Attributes, held: &Stored<T>) {
         if let Some(lease) = &held.lease {
-            item.insert(
-                "fence".to_owned(),
-                AttributeValue::N(lease.fence.to_string()),
-            );
-            item.insert(
-                "lease_until".to_owned(),
-                AttributeValue::N(millis(lease.until)),
-            );
+            item.insert("fence".to_owned(), AttributeValue::N(lease.fence.to_string()));
+            item.insert("lease_until".to_owned(), AttributeValue::N(millis(lease.until)));
             item.insert("holder".to_owned(), AttributeValue::S(lease.holder.clone()));
         }
-        item.insert(
-            "tries".to_owned(),
-            AttributeValue::N(held.tries.to_string()),
-        );
+        item.insert("tries".to_owned(), AttributeValue::N(held.tries.to_string()));
     }
 
     /// Puts an item under a condition, together with its trail entry. When the condition fails, the stored attempt
@@ -574,9 +488,8 @@ impl<'w> Table<'w> {
         let attempt = self.world.attempt();
         item.insert("attempt".to_owned(), AttributeValue::S(attempt.clone()));
         let table = &self.world.places.table;
-        let built = |error: aws_sdk_dynamodb::error::BuildError| {
-            Error::bug("conditional write").because(error)
-        };
+        let built =
+            |error: aws_sdk_dynamodb::error::BuildError| Error::bug("conditional write").because(error);
         let refused = match trail {
             None => {
                 let mut request = self
@@ -600,32 +513,20 @@ impl<'w> Table<'w> {
                 true
             }
             Some(trail) => {
-                let mut put = Put::builder()
-                    .table_name(table)
-                    .set_item(Some(item))
-                    .condition_expression(condition);
+                let mut put =
+                    Put::builder().table_name(table).set_item(Some(item)).condition_expression(condition);
                 for (name, value) in values {
                     put = put.expression_attribute_values(name, value);
                 }
-                let entry = Key {
-                    company: key.company.clone(),
-                    item: format!("t#{}#{version:012}", key.item),
-                };
+                let entry =
+                    Key { company: key.company.clone(), item: format!("t#{}#{version:012}", key.item) };
                 let entry = self.attributes(&entry, 1, &trail, None)?;
-                let entry = Put::builder()
-                    .table_name(table)
-                    .set_item(Some(entry))
-                    .build()
-                    .map_err(built)?;
+                let entry = Put::builder().table_name(table).set_item(Some(entry)).build().map_err(built)?;
                 let request = self
                     .world
                     .dynamodb
                     .transact_write_items()
-                    .transact_items(
-                        TransactWriteItem::builder()
-                            .put(put.build().map_err(built)?)
-                            .build(),
-                    )
+                    .transact_items(TransactWriteItem::builder().put(put.build().map_err(built)?).build())
                     .transact_items(TransactWriteItem::builder().put(entry).build());
                 match request.send().await {
                     Ok(_) => return Ok(Written::Yes),
@@ -653,9 +554,8 @@ impl<'w> Table<'w> {
             .consistent_read(true)
             .send()
             .await?;
-        let own = answer
-            .item
-            .is_some_and(|item| text(&item, "attempt").is_ok_and(|stored| stored == attempt));
+        let own =
+            answer.item.is_some_and(|item| text(&item, "attempt").is_ok_and(|stored| stored == attempt));
         Ok(if own { Written::Yes } else { Written::Lost })
     }
 }
@@ -692,10 +592,7 @@ fn text(item: &Attributes, name: &str) -> Result<String, Error> {
 }
 
 fn key_of(item: &Attributes) -> Result<Key, Error> {
-    Ok(Key {
-        company: text(item, "pk")?,
-        item: text(item, "sk")?,
-    })
+    Ok(Key { company: text(item, "pk")?, item: text(item, "sk")? })
 }
 
 fn stored<T: DeserializeOwned>(item: &Attributes) -> Result<Stored<T>, Error> {
@@ -716,9 +613,7 @@ fn stored<T: DeserializeOwned>(item: &Attributes) -> Result<Stored<T>, Error> {
             .unwrap_or_default(),
         holder: text(item, "holder").unwrap_or_default(),
     });
-    let due_at = text(item, "due_at")
-        .ok()
-        .and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
+    let due_at = text(item, "due_at").ok().and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
     Ok(Stored {
         key,
         version: number("version").unwrap_or(0),

@@ -35,10 +35,7 @@ pub struct Client {
 impl Client {
     /// The journal at `path`; it and its folder are made when the first voucher comes.
     pub fn new(path: PathBuf) -> Client {
-        Client {
-            path,
-            known: Mutex::new(Known::default()),
-        }
+        Client { path, known: Mutex::new(Known::default()) }
     }
 
     /// Reads what has been added since the last look. Returns how many bytes at the end are no whole block.
@@ -62,18 +59,13 @@ impl Client {
         let whole = whole(&added);
         let text = String::from_utf8_lossy(&added[..whole]);
         for block in blocks(&text) {
-            for line in block
-                .lines()
-                .filter(|line| line.starts_with("account ") || line.starts_with("commodity "))
+            for line in
+                block.lines().filter(|line| line.starts_with("account ") || line.starts_with("commodity "))
             {
                 known.declared.insert(line.to_owned());
             }
             if let Some((reference, transaction)) = reference(block) {
-                known
-                    .transactions
-                    .entry(reference.to_owned())
-                    .or_default()
-                    .push(transaction);
+                known.transactions.entry(reference.to_owned()).or_default().push(transaction);
             }
         }
         known.length += whole as u64;
@@ -84,11 +76,7 @@ impl Client {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
         let torn = self.catch_up(known)?;
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(&self.path)?;
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
         if torn > 0 {
             self.cut(&mut file, known.length)?;
         }
@@ -107,11 +95,7 @@ impl Client {
         let mut rest = Vec::new();
         file.read_to_end(&mut rest)?;
         if !ours(&rest) {
-            return file.write_all(if rest.ends_with(b"\n") {
-                b"\n"
-            } else {
-                b"\n\n"
-            });
+            return file.write_all(if rest.ends_with(b"\n") { b"\n" } else { b"\n\n" });
         }
         let aside = self.path.with_extension("hledger.torn");
         let mut torn = OpenOptions::new().create(true).append(true).open(aside)?;
@@ -126,9 +110,7 @@ impl Client {
 #[async_trait]
 impl Outbox for Client {
     fn doubt(&self) -> Doubt {
-        Doubt::Lookup {
-            visible_after: Duration::zero(),
-        }
+        Doubt::Lookup { visible_after: Duration::zero() }
     }
 
     async fn send(&self, voucher: &Voucher) -> Answer {
@@ -136,9 +118,7 @@ impl Outbox for Client {
             return Answer::Unknown;
         };
         match self.append(&mut known, voucher) {
-            Ok(()) => Answer::Accepted {
-                id: voucher.reference.to_string(),
-            },
+            Ok(()) => Answer::Accepted { id: voucher.reference.to_string() },
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 Answer::NotWritten(Hold::new(
                     Cause::Permission,
@@ -151,37 +131,25 @@ impl Outbox for Client {
     }
 
     async fn find(&self, voucher: &Voucher) -> Result<Found, Error> {
-        let mut known = self
-            .known
-            .lock()
-            .map_err(|_| Error::bug("the journal's state is lost"))?;
-        self.catch_up(&mut known)
-            .map_err(|error| Error::file("cannot read", &self.path, error))?;
+        let mut known = self.known.lock().map_err(|_| Error::bug("the journal's state is lost"))?;
+        self.catch_up(&mut known).map_err(|error| Error::file("cannot read", &self.path, error))?;
         let reference = voucher.reference.to_string();
-        Ok(
-            match known.transactions.get(&reference).map(Vec::as_slice) {
-                None | Some([]) => Found::Nothing,
-                Some([one]) if *one == transaction(voucher) => Found::Ours { id: reference },
-                Some([_]) => Found::Differs(format!(
-                    "{} has other lines under ({reference})",
-                    self.path.display()
-                )),
-                Some(more) => Found::Differs(format!(
-                    "{} has ({reference}) {} times",
-                    self.path.display(),
-                    more.len()
-                )),
-            },
-        )
+        Ok(match known.transactions.get(&reference).map(Vec::as_slice) {
+            None | Some([]) => Found::Nothing,
+            Some([one]) if *one == transaction(voucher) => Found::Ours { id: reference },
+            Some([_]) => {
+                Found::Differs(format!("{} has other lines under ({reference})", self.path.display()))
+            }
+            Some(more) => {
+                Found::Differs(format!("{} has ({reference}) {} times", self.path.display(), more.len()))
+            }
+        })
     }
 }
 
 /// How many bytes at the beginning are whole blocks: up to and with the last empty line.
 fn whole(bytes: &[u8]) -> usize {
-    bytes
-        .windows(2)
-        .rposition(|pair| pair == b"\n\n")
-        .map_or(0, |at| at + 2)
+    bytes.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2)
 }
 
 /// Whether bytes at the end of a journal can be the beginning of something that bilag writes.
@@ -198,12 +166,10 @@ fn ours(rest: &[u8]) -> bool {
 
 /// Whether a line is, or begins as, `YYYY-MM-DD * (`.
 fn is_header_start(line: &str) -> bool {
-    line.bytes()
-        .zip(*b"dddd-dd-dd * (")
-        .all(|(byte, shape)| match shape {
-            b'd' => byte.is_ascii_digit(),
-            other => byte == other,
-        })
+    line.bytes().zip(*b"dddd-dd-dd * (").all(|(byte, shape)| match shape {
+        b'd' => byte.is_ascii_digit(),
+        other => byte == other,
+    })
 }
 
 /// The blocks of a journal, divided by empty lines.
@@ -215,10 +181,7 @@ pub fn blocks(text: &str) -> impl Iterator<Item = &str> {
 fn reference(block: &str) -> Option<(&str, String)> {
     let mut start = 0;
     for line in block.split_inclusive('\n') {
-        let code = line
-            .get(13..)
-            .filter(|_| is_header_start(line))
-            .and_then(|rest| rest.strip_prefix('('));
+        let code = line.get(13..).filter(|_| is_header_start(line)).and_then(|rest| rest.strip_prefix('('));
         if let Some((reference, _)) = code.and_then(|rest| rest.split_once(')')) {
             let mut transaction = block[start..].to_owned();
             if !transaction.ends_with('\n') {
@@ -257,11 +220,7 @@ mod tests {
         Voucher {
             company: "shop".to_owned(),
             reference: Reference {
-                settlement: Name {
-                    provider: "stripe".to_owned(),
-                    scope: String::new(),
-                    id: id.to_owned(),
-                },
+                settlement: Name { provider: "stripe".to_owned(), scope: String::new(), id: id.to_owned() },
                 purpose: Purpose::Settlement,
                 revision: 1,
                 part: 1,
@@ -288,25 +247,13 @@ mod tests {
     async fn a_voucher_is_found_again_by_its_reference_line_by_line() {
         let (_folder, path) = journal();
         let client = Client::new(path.clone());
-        assert_eq!(
-            client.find(&voucher("po_1", 100)).await.unwrap(),
-            Found::Nothing
-        );
+        assert_eq!(client.find(&voucher("po_1", 100)).await.unwrap(), Found::Nothing);
         client.send(&voucher("po_1", 100)).await;
         client.send(&voucher("po_2", 200)).await;
         let fresh = Client::new(path);
-        assert!(matches!(
-            fresh.find(&voucher("po_1", 100)).await.unwrap(),
-            Found::Ours { .. }
-        ));
-        assert!(matches!(
-            fresh.find(&voucher("po_2", 200)).await.unwrap(),
-            Found::Ours { .. }
-        ));
-        assert!(matches!(
-            fresh.find(&voucher("po_1", 101)).await.unwrap(),
-            Found::Differs(_)
-        ));
+        assert!(matches!(fresh.find(&voucher("po_1", 100)).await.unwrap(), Found::Ours { .. }));
+        assert!(matches!(fresh.find(&voucher("po_2", 200)).await.unwrap(), Found::Ours { .. }));
+        assert!(matches!(fresh.find(&voucher("po_1", 101)).await.unwrap(), Found::Differs(_)));
     }
 
     #[tokio::test]
@@ -319,15 +266,8 @@ mod tests {
         for length in first.len() + 1..both.len() {
             std::fs::write(&path, &both[..length]).unwrap();
             let client = Client::new(path.clone());
-            assert_eq!(
-                client.find(&voucher("po_2", 200)).await.unwrap(),
-                Found::Nothing,
-                "{length}"
-            );
-            assert!(matches!(
-                client.send(&voucher("po_2", 200)).await,
-                Answer::Accepted { .. }
-            ));
+            assert_eq!(client.find(&voucher("po_2", 200)).await.unwrap(), Found::Nothing, "{length}");
+            assert!(matches!(client.send(&voucher("po_2", 200)).await, Answer::Accepted { .. }));
             assert_eq!(std::fs::read(&path).unwrap(), both, "{length}");
         }
     }
@@ -341,25 +281,17 @@ mod tests {
         std::fs::write(&path, &text).unwrap();
         Client::new(path.clone()).send(&voucher("po_2", 200)).await;
         let now = std::fs::read_to_string(&path).unwrap();
-        assert!(
-            now.starts_with(&text) && now.contains("(stripe:po_2)"),
-            "{now}"
-        );
+        assert!(now.starts_with(&text) && now.contains("(stripe:po_2)"), "{now}");
     }
 
     #[tokio::test]
     async fn fault_112_a_voucher_that_a_person_changed_is_reported_and_not_fought() {
         let (_folder, path) = journal();
         Client::new(path.clone()).send(&voucher("po_1", 100)).await;
-        let text = std::fs::read_to_string(&path)
-            .unwrap()
-            .replace("1579", "3000");
+        let text = std::fs::read_to_string(&path).unwrap().replace("1579", "3000");
         std::fs::write(&path, &text).unwrap();
         let client = Client::new(path.clone());
-        assert!(matches!(
-            client.find(&voucher("po_1", 100)).await.unwrap(),
-            Found::Differs(_)
-        ));
+        assert!(matches!(client.find(&voucher("po_1", 100)).await.unwrap(), Found::Differs(_)));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     }
 

@@ -34,8 +34,6 @@ impl System for Journal {
                 "the journal system writes files and works on one machine only; choose another accounting.system",
             )
         })?;
-        Ok(Box::new(Client::new(
-            out.join(company).join("journal.hledger"),
-        )))
+        Ok(Box::new(Client::new(out.join(company).join("journal.hledger"))))
     }
 }

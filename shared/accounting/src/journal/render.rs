@@ -24,10 +24,7 @@ pub fn transaction(voucher: &Voucher) -> String {
         if posting.vat != "none" {
             tags.push(format!("vat:{}", plain(&posting.vat)));
         }
-        for (name, dimension) in [
-            ("department", &posting.department),
-            ("project", &posting.project),
-        ] {
+        for (name, dimension) in [("department", &posting.department), ("project", &posting.project)] {
             if let Some(dimension) = dimension {
                 tags.push(format!("{name}:{}", plain(dimension)));
             }
@@ -71,13 +68,7 @@ pub fn render(voucher: &Voucher, declared: &BTreeSet<String>) -> String {
 fn plain(text: &str) -> String {
     let replaced: String = text
         .chars()
-        .map(|c| {
-            if matches!(c, ';' | ',' | '|' | ':') || c.is_control() {
-                ' '
-            } else {
-                c
-            }
-        })
+        .map(|c| if matches!(c, ';' | ',' | '|' | ':') || c.is_control() { ' ' } else { c })
         .collect();
     replaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }

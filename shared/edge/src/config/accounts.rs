@@ -34,10 +34,7 @@ pub(super) fn read(mut section: Section<'_>) -> BTreeMap<Role, Target> {
     let mut accounts = BTreeMap::new();
     for role in Role::ALL.iter().copied() {
         let target = match section.code_or_table(role.name(), "target") {
-            Some(Ok(account)) => Some(Target {
-                account,
-                ..Target::default()
-            }),
+            Some(Ok(account)) => Some(Target { account, ..Target::default() }),
             Some(Err(table)) => read_target(table),
             None => None,
         };
@@ -51,22 +48,11 @@ pub(super) fn read(mut section: Section<'_>) -> BTreeMap<Role, Target> {
 
 fn read_target(mut section: Section<'_>) -> Option<Target> {
     let account = section.code("account");
-    section.missing(
-        "account",
-        "give the account number, as in { account = \"7770\", vat = \"none\" }",
-    );
-    let (vat, department, project) = (
-        section.code("vat"),
-        section.code("department"),
-        section.code("project"),
-    );
+    section.missing("account", "give the account number, as in { account = \"7770\", vat = \"none\" }");
+    let (vat, department, project) =
+        (section.code("vat"), section.code("department"), section.code("project"));
     section.finish();
-    Some(Target {
-        account: account?,
-        vat,
-        department,
-        project,
-    })
+    Some(Target { account: account?, vat, department, project })
 }
 
 /// Checks the accounts that each connection ends up with.
@@ -74,10 +60,7 @@ pub(super) fn check(notes: &Notes<'_>, config: &Config) {
     let mut missing: BTreeMap<Role, Vec<&str>> = BTreeMap::new();
     let mut often: BTreeMap<Role, &str> = BTreeMap::new();
     for (name, connection) in &config.connections {
-        let places = Places {
-            notes,
-            connection: join("connections", name),
-        };
+        let places = Places { notes, connection: join("connections", name) };
         let accounts = config.accounts_of(name);
         let lacks = |role: Role| !accounts.contains_key(&role) && !places.blamed(role);
 
@@ -87,11 +70,7 @@ pub(super) fn check(notes: &Notes<'_>, config: &Config) {
         };
         let sales = Some(sales).filter(|_| !notes.blamed(&join(&places.connection, "book")));
         let required = [Role::ProviderBalance, Role::InTransit, Role::ProviderFee];
-        for role in sales
-            .into_iter()
-            .chain(required)
-            .filter(|role| lacks(*role))
-        {
+        for role in sales.into_iter().chain(required).filter(|role| lacks(*role)) {
             missing.entry(role).or_default().push(name);
         }
         often.extend(OFTEN.iter().copied().filter(|(role, _)| lacks(*role)));
@@ -112,11 +91,7 @@ pub(super) fn check(notes: &Notes<'_>, config: &Config) {
             &join("accounts", role.name()),
             format!(
                 "is missing and needed by {}; add  {role} = \"<account>\"  under [accounts]",
-                names
-                    .iter()
-                    .map(|name| join("connections", name))
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                names.iter().map(|name| join("connections", name)).collect::<Vec<_>>().join(", "),
             ),
         );
     }
@@ -146,11 +121,7 @@ impl Places<'_> {
     /// The dotted key that gives the role its account.
     fn of(&self, role: Role) -> String {
         let own = self.own(role);
-        if self.notes.has(&own) {
-            own
-        } else {
-            join("accounts", role.name())
-        }
+        if self.notes.has(&own) { own } else { join("accounts", role.name()) }
     }
 
     /// Whether the role has an account that was refused.
@@ -190,10 +161,7 @@ pub(super) fn is_receivable(country: &str, account: &str) -> bool {
         "SE" => 1510..=1519,
         _ => return false,
     };
-    account.len() == 4
-        && account
-            .parse()
-            .is_ok_and(|number: u16| range.contains(&number))
+    account.len() == 4 && account.parse().is_ok_and(|number: u16| range.contains(&number))
 }
 
 fn refuse_receivable(places: &Places<'_>, accounts: &BTreeMap<Role, Target>, config: &Config) {
@@ -210,19 +178,9 @@ fn refuse_receivable(places: &Places<'_>, accounts: &BTreeMap<Role, Target>, con
 }
 
 /// Revenue without a VAT code is held; say so before the first settlement comes.
-fn warn_of_missing_vat(
-    places: &Places<'_>,
-    accounts: &BTreeMap<Role, Target>,
-    config: &Config,
-    name: &str,
-) {
-    let needed = config
-        .connections
-        .get(name)
-        .is_some_and(|connection| connection.book == Book::Sales);
-    let lacks = accounts
-        .get(&Role::Sales)
-        .is_some_and(|target| target.vat.is_none());
+fn warn_of_missing_vat(places: &Places<'_>, accounts: &BTreeMap<Role, Target>, config: &Config, name: &str) {
+    let needed = config.connections.get(name).is_some_and(|connection| connection.book == Book::Sales);
+    let lacks = accounts.get(&Role::Sales).is_some_and(|target| target.vat.is_none());
     let by_rule = config.rules.iter().any(|rule| {
         rule.vat.is_some()
             && rule.when.kind.is_none_or(|kind| kind == Kind::Sale)

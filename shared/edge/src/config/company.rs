@@ -67,39 +67,30 @@ words! {
 /// `None` never happens: every value that cannot be used has a stand-in.
 pub(super) fn read(mut section: Section<'_>) -> Option<Company> {
     let id = section.name("id");
-    section.missing(
-        "id",
-        "give the file's name without .toml, as in id = \"nordlys\"",
-    );
+    section.missing("id", "give the file's name without .toml, as in id = \"nordlys\"");
     if let Some(id) = &id {
         let file = section.notes.file;
         let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
         if name.strip_suffix(".toml") != Some(id.as_str()) {
-            section.error("id", format!(
-                "\"{id}\" is not the name of the file {}; the id never changes: rename the file to \
+            section.error(
+                "id",
+                format!(
+                    "\"{id}\" is not the name of the file {}; the id never changes: rename the file to \
                  {id}.toml, or correct the id if the company is new",
-                shown(name),
-            ));
+                    shown(name),
+                ),
+            );
         }
     }
     let name = section.text("name", 100);
-    section.missing(
-        "name",
-        "give the company's name, as in name = \"Nordlys Keramikk AS\"",
-    );
+    section.missing("name", "give the company's name, as in name = \"Nordlys Keramikk AS\"");
     let org_no = section.text("org_no", 20);
     let country = section.country("country");
     section.missing("country", "give two capitals, as in country = \"NO\"");
     let currency = section.currency("currency");
-    section.missing(
-        "currency",
-        "give the currency of the books, as in currency = \"NOK\"",
-    );
+    section.missing("currency", "give the currency of the books, as in currency = \"NOK\"");
     let time_zone = section.zone("time_zone");
-    section.missing(
-        "time_zone",
-        "give the IANA name, as in time_zone = \"Europe/Oslo\"",
-    );
+    section.missing("time_zone", "give the IANA name, as in time_zone = \"Europe/Oslo\"");
     section.finish();
     Some(Company {
         id: id.unwrap_or_default(),
@@ -115,21 +106,10 @@ pub(super) fn read_accounting(mut section: Section<'_>, known: &Known<'_>) -> Ac
     let names: Vec<&str> = known.systems.iter().map(|system| system.name).collect();
     let names = names.join(", ");
     let system = section.text("system", 40);
-    section.missing(
-        "system",
-        &format!("give one of this version's systems: {names}"),
-    );
-    let facts = system
-        .as_ref()
-        .and_then(|name| known.systems.iter().find(|system| system.name == name));
+    section.missing("system", &format!("give one of this version's systems: {names}"));
+    let facts = system.as_ref().and_then(|name| known.systems.iter().find(|system| system.name == name));
     if let (Some(name), None) = (&system, facts) {
-        section.error(
-            "system",
-            format!(
-                "{} is not in this version; this version has: {names}",
-                shown(name)
-            ),
-        );
+        section.error("system", format!("{} is not in this version; this version has: {names}", shown(name)));
     }
     let secret = section.name("secret");
     if let Some(facts) = facts.filter(|facts| facts.needs_secret) {
@@ -138,12 +118,8 @@ pub(super) fn read_accounting(mut section: Section<'_>, known: &Known<'_>) -> Ac
             facts.name,
         ));
     }
-    let post = section
-        .choice("post", Post::ALL, Post::name, &[])
-        .unwrap_or(Post::Booked);
-    if let Some(name) = system
-        .as_ref()
-        .filter(|name| WITHOUT_DRAFTS.contains(&name.as_str()))
+    let post = section.choice("post", Post::ALL, Post::name, &[]).unwrap_or(Post::Booked);
+    if let Some(name) = system.as_ref().filter(|name| WITHOUT_DRAFTS.contains(&name.as_str()))
         && post == Post::Draft
     {
         section.error(
@@ -156,11 +132,5 @@ pub(super) fn read_accounting(mut section: Section<'_>, known: &Known<'_>) -> Ac
         .unwrap_or(ClosedPeriod::Hold);
     let base_url = section.url("base_url");
     section.finish();
-    Accounting {
-        system: system.unwrap_or_default(),
-        secret,
-        post,
-        closed_period,
-        base_url,
-    }
+    Accounting { system: system.unwrap_or_default(), secret, post, closed_period, base_url }
 }

@@ -100,37 +100,27 @@ impl Connection {
 
 /// Reads every connection and refuses those that would book the same provider account.
 pub(super) fn read_all(top: &mut Section<'_>, known: &Known<'_>) -> BTreeMap<String, Connection> {
-    let add =
-        "add [connections.<name>] with provider and start_on; the name is also the inbox folder's";
+    let add = "add [connections.<name>] with provider and start_on; the name is also the inbox folder's";
     top.missing("connections", add);
     let Some(section) = top.table("connections") else {
         return BTreeMap::new();
     };
     if section.is_empty() {
-        section
-            .notes
-            .error(section.path(), format!("has no connection; {add}"));
+        section.notes.error(section.path(), format!("has no connection; {add}"));
     }
     let mut connections = BTreeMap::new();
     let entries = section.entries("connection");
     if entries.len() > CONNECTIONS_MAX {
-        let what = format!(
-            "has {} connections; keep at most {CONNECTIONS_MAX}",
-            entries.len()
-        );
+        let what = format!("has {} connections; keep at most {CONNECTIONS_MAX}", entries.len());
         section.notes.error(section.path(), what);
         return connections;
     }
     for (name, entry) in entries {
         if !is_name(name) {
             let remedy = "use 1 to 40 of the characters a-z, 0-9 and -";
-            section.error(
-                name,
-                format!("{} cannot be a connection's name; {remedy}", shown(name)),
-            );
+            section.error(name, format!("{} cannot be a connection's name; {remedy}", shown(name)));
         } else if name == "bank" {
-            let what =
-                "the inbox folder bank is for bank statements; give the connection another name";
+            let what = "the inbox folder bank is for bank statements; give the connection another name";
             section.error(name, what);
         }
         connections.insert(name.to_owned(), read(entry, known));
@@ -142,42 +132,21 @@ pub(super) fn read_all(top: &mut Section<'_>, known: &Known<'_>) -> BTreeMap<Str
 fn read(mut section: Section<'_>, known: &Known<'_>) -> Connection {
     let providers = known.providers.join(", ");
     let provider = section.text("provider", 40);
-    section.missing(
-        "provider",
-        &format!("give one of this version's providers: {providers}"),
-    );
-    if let Some(name) = provider
-        .as_ref()
-        .filter(|name| !known.providers.contains(&name.as_str()))
-    {
-        let what = format!(
-            "{} is not in this version; this version has: {providers}",
-            shown(name)
-        );
+    section.missing("provider", &format!("give one of this version's providers: {providers}"));
+    if let Some(name) = provider.as_ref().filter(|name| !known.providers.contains(&name.as_str())) {
+        let what = format!("{} is not in this version; this version has: {providers}", shown(name));
         section.error("provider", what);
     }
     let start_on = section.date("start_on");
-    section.missing(
-        "start_on",
-        "give the first payout day to book, as in start_on = 2026-01-01",
-    );
-    section.later(
-        "close_day",
-        "remove the key; cut_off = \"month\" books a part per month",
-    );
+    section.missing("start_on", "give the first payout day to book, as in start_on = 2026-01-01");
+    section.later("close_day", "remove the key; cut_off = \"month\" books a part per month");
 
-    let settle_by = section
-        .choice("settle_by", SettleBy::ALL, SettleBy::name, &[])
-        .unwrap_or(SettleBy::Payout);
+    let settle_by =
+        section.choice("settle_by", SettleBy::ALL, SettleBy::name, &[]).unwrap_or(SettleBy::Payout);
     let from = section.date("from");
-    if settle_by == SettleBy::Payout
-        && from.is_some()
-        && !section.notes.blamed(&section.at("settle_by"))
-    {
-        section.error(
-            "from",
-            "is only for settle_by = \"window\"; remove it, or add  settle_by = \"window\"",
-        );
+    if settle_by == SettleBy::Payout && from.is_some() && !section.notes.blamed(&section.at("settle_by")) {
+        section
+            .error("from", "is only for settle_by = \"window\"; remove it, or add  settle_by = \"window\"");
     }
     let account = section.text("account", 100);
     if settle_by == SettleBy::Window {
@@ -190,36 +159,22 @@ fn read(mut section: Section<'_>, known: &Known<'_>) -> Connection {
         provider: provider.unwrap_or_default(),
         secret: section.name("secret"),
         start_on: start_on.unwrap_or_default(),
-        book: section
-            .choice("book", Book::ALL, Book::name, &["invoices"])
-            .unwrap_or(Book::Clearing),
+        book: section.choice("book", Book::ALL, Book::name, &["invoices"]).unwrap_or(Book::Clearing),
         settle_by,
         granularity: section
             .choice("granularity", Granularity::ALL, Granularity::name, &[])
             .unwrap_or(Granularity::Summary),
-        cut_off: section
-            .choice("cut_off", CutOff::ALL, CutOff::name, &["close"])
-            .unwrap_or(CutOff::Payout),
+        cut_off: section.choice("cut_off", CutOff::ALL, CutOff::name, &["close"]).unwrap_or(CutOff::Payout),
         account,
         report_time_zone: section.zone("report_time_zone").unwrap_or(Tz::UTC),
         tags: section.texts("tags", TAGS_MAX).unwrap_or_default(),
         from,
-        fees: section
-            .choice("fees", FeeMode::ALL, FeeMode::name, &[])
-            .unwrap_or(FeeMode::Auto),
+        fees: section.choice("fees", FeeMode::ALL, FeeMode::name, &[]).unwrap_or(FeeMode::Auto),
         rate: section
-            .choice(
-                "rate",
-                Rate::ALL,
-                Rate::name,
-                &["norges-bank", "riksbank", "ecb", "file"],
-            )
+            .choice("rate", Rate::ALL, Rate::name, &["norges-bank", "riksbank", "ecb", "file"])
             .unwrap_or(Rate::Ledger),
         unallocated_limit: section.amount("unallocated_limit"),
-        accounts: section
-            .table("accounts")
-            .map(accounts::read)
-            .unwrap_or_default(),
+        accounts: section.table("accounts").map(accounts::read).unwrap_or_default(),
         public_url: section.url("public_url"),
         base_url: section.url("base_url"),
         keys: section.choice("keys", Keys::ALL, Keys::name, &[]),
@@ -252,16 +207,18 @@ fn refuse_shared_accounts(section: &Section<'_>, connections: &BTreeMap<String, 
             None => {}
             // The pair is refused once, at the later name.
             Some(account) => {
-                let twin = others.find(|(other, found)| {
-                    *other < name && found.account.as_ref() == Some(account)
-                });
+                let twin =
+                    others.find(|(other, found)| *other < name && found.account.as_ref() == Some(account));
                 if let Some((other, _)) = twin {
-                    section.notes.error(&path, format!(
-                        "{} is also the account of connection {}; every payout would be booked twice: \
+                    section.notes.error(
+                        &path,
+                        format!(
+                            "{} is also the account of connection {}; every payout would be booked twice: \
                          remove one of the connections, or correct its account",
-                        shown(account),
-                        shown(other),
-                    ));
+                            shown(account),
+                            shown(other),
+                        ),
+                    );
                 }
             }
         }

@@ -67,10 +67,7 @@ impl Section<'_> {
         if let Some(found) = all.iter().copied().find(|value| Some(name(*value)) == word) {
             return Some(found);
         }
-        let names: Vec<String> = all
-            .iter()
-            .map(|value| format!("\"{}\"", name(*value)))
-            .collect();
+        let names: Vec<String> = all.iter().map(|value| format!("\"{}\"", name(*value))).collect();
         let choose = format!("choose {}", either(&names));
         let what = match word {
             Some(word) if later.contains(&word) => {
@@ -96,24 +93,17 @@ impl Section<'_> {
                     );
                     match day {
                         Some(day) if (2000..2100).contains(&day.year()) => return Some(day),
-                        _ => format!(
-                            "{date} is not a day of the years 2000 to 2099; correct the date"
-                        ),
+                        _ => format!("{date} is not a day of the years 2000 to 2099; correct the date"),
                     }
                 }
-                _ => format!(
-                    "{at} is not a day; write only year, month and day, as in {key} = 2026-01-31"
-                ),
+                _ => format!("{at} is not a day; write only year, month and day, as in {key} = 2026-01-31"),
             },
             DeValue::String(text) => {
                 let day = text.trim().parse::<NaiveDate>();
                 let day = day.map_or_else(|_| "2026-01-31".to_owned(), |day| day.to_string());
                 format!("is a text; write the date without quotes: {key} = {day}")
             }
-            other => format!(
-                "is {}, not a date; write it as in {key} = 2026-01-31",
-                kind_of(other)
-            ),
+            other => format!("is {}, not a date; write it as in {key} = 2026-01-31", kind_of(other)),
         };
         self.error(key, what);
         None
@@ -127,10 +117,7 @@ impl Section<'_> {
             Err(_) => {
                 self.error(
                     key,
-                    format!(
-                        "{} is not an IANA time zone; write it as in \"Europe/Oslo\"",
-                        shown(&name)
-                    ),
+                    format!("{} is not an IANA time zone; write it as in \"Europe/Oslo\"", shown(&name)),
                 );
                 None
             }
@@ -143,10 +130,7 @@ impl Section<'_> {
         match Currency::parse(&code) {
             Ok(currency) if currency.code() == code => Some(currency),
             Ok(currency) => {
-                self.error(
-                    key,
-                    format!("{} has to be in capitals: \"{currency}\"", shown(&code)),
-                );
+                self.error(key, format!("{} has to be in capitals: \"{currency}\"", shown(&code)));
                 None
             }
             Err(_) => {
@@ -168,13 +152,7 @@ impl Section<'_> {
         if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Some(code);
         }
-        self.error(
-            key,
-            format!(
-                "{} is not a country code; give two capitals, as in \"NO\"",
-                shown(&code)
-            ),
-        );
+        self.error(key, format!("{} is not a country code; give two capitals, as in \"NO\"", shown(&code)));
         None
     }
 
@@ -215,10 +193,7 @@ impl Section<'_> {
                 let number = number.as_str();
                 format!("{number} is not exact; write the amount in quotes: {key} = \"{number}\"")
             }
-            other => format!(
-                "is {}, not an amount; write it as in {key} = \"50.00\"",
-                kind_of(other)
-            ),
+            other => format!("is {}, not an amount; write it as in {key} = \"50.00\"", kind_of(other)),
         };
         self.error(key, what);
         None
@@ -228,20 +203,11 @@ impl Section<'_> {
     pub(super) fn texts(&mut self, key: &'static str, count_max: usize) -> Option<Vec<String>> {
         let value = self.value(key)?;
         let Some(values) = value.as_array() else {
-            self.error(
-                key,
-                format!(
-                    "is {}, not a list; write it as in {key} = [\"plan\"]",
-                    kind_of(value)
-                ),
-            );
+            self.error(key, format!("is {}, not a list; write it as in {key} = [\"plan\"]", kind_of(value)));
             return None;
         };
         if values.len() > count_max {
-            self.error(
-                key,
-                format!("has {} elements; keep at most {count_max}", values.len()),
-            );
+            self.error(key, format!("has {} elements; keep at most {count_max}", values.len()));
             return None;
         }
         let mut texts = Vec::new();
@@ -249,8 +215,7 @@ impl Section<'_> {
             let path = element(&self.at(key), index);
             match clean(value.get_ref(), 100) {
                 Ok(text) if texts.iter().any(|other| other == text) => {
-                    self.notes
-                        .error(&path, format!("{} is there twice; remove one", shown(text)));
+                    self.notes.error(&path, format!("{} is there twice; remove one", shown(text)));
                 }
                 Ok(text) => texts.push(text.to_owned()),
                 Err(why) => self.notes.error(&path, why),

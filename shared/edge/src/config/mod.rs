@@ -94,11 +94,7 @@ pub struct SystemFacts {
 /// Every problem of the file in the order of its lines, warnings included; at least one is an error. Of more
 /// than 200 the rest is only counted. A file that is not valid TOML is not looked at further: only its syntax
 /// errors are returned, one per line.
-pub fn read(
-    file_name: &str,
-    text: &[u8],
-    known: &Known<'_>,
-) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+pub fn read(file_name: &str, text: &[u8], known: &Known<'_>) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
     let text = readable(file_name, text).map_err(|problem| vec![problem])?;
     let (document, errors) = DeTable::parse_recoverable(text);
     let notes = Notes::new(file_name, text, document.get_ref());
@@ -147,10 +143,7 @@ fn readable<'t>(file_name: &str, text: &'t [u8]) -> Result<&'t str, Problem> {
     let text = std::str::from_utf8(text).map_err(|error| {
         let before = &text[..error.valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        refuse(
-            line,
-            "the file is not UTF-8 from this line on; save it as UTF-8".to_owned(),
-        )
+        refuse(line, "the file is not UTF-8 from this line on; save it as UTF-8".to_owned())
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
@@ -179,19 +172,10 @@ fn walk<'a>(
     let company = company::read(required("company"));
     let accounting = company::read_accounting(required("accounting"), known);
     let connections = connection::read_all(&mut top, known);
-    let accounts = top
-        .table("accounts")
-        .map(accounts::read)
-        .unwrap_or_default();
+    let accounts = top.table("accounts").map(accounts::read).unwrap_or_default();
     let rules = rules::read_all(&mut top, known);
     top.finish();
-    let config = Config {
-        company: company?,
-        accounting,
-        connections,
-        accounts,
-        rules,
-    };
+    let config = Config { company: company?, accounting, connections, accounts, rules };
     accounts::check(notes, &config);
     rules::check(notes, &config);
     Some(config)
@@ -206,23 +190,13 @@ impl Config {
             return BTreeMap::new();
         };
         let mut accounts = self.accounts.clone();
-        accounts.extend(
-            connection
-                .accounts
-                .iter()
-                .map(|(role, target)| (*role, target.clone())),
-        );
+        accounts.extend(connection.accounts.iter().map(|(role, target)| (*role, target.clone())));
         accounts
     }
 
     /// Everything that planning needs for one connection; `None` if there is no such connection.
     /// `provider_title` is the provider's name as people write it, `lines_max` the most lines of one voucher.
-    pub fn mapping(
-        &self,
-        connection: &str,
-        provider_title: &str,
-        lines_max: usize,
-    ) -> Option<Mapping> {
+    pub fn mapping(&self, connection: &str, provider_title: &str, lines_max: usize) -> Option<Mapping> {
         let found = self.connections.get(connection)?;
         Some(Mapping {
             company: self.company.id.clone(),

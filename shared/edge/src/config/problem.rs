@@ -66,9 +66,7 @@ pub(super) struct Notes<'a> {
 impl<'a> Notes<'a> {
     pub(super) fn new(file: &'a str, text: &str, document: &DeTable<'_>) -> Notes<'a> {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let starts = std::iter::once(0)
-            .chain(newlines.map(|(at, _)| at + 1))
-            .collect();
+        let starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
         let mut notes = Notes {
             file,
             starts,
@@ -152,13 +150,7 @@ impl<'a> Notes<'a> {
             let ends = path.match_indices(['.', '[']).map(|(end, _)| end);
             blamed.extend(ends.chain([path.len()]).map(|end| path[..end].to_owned()));
         }
-        let problem = Problem {
-            file: self.file.to_owned(),
-            line,
-            key: path.to_owned(),
-            what,
-            severity,
-        };
+        let problem = Problem { file: self.file.to_owned(), line, key: path.to_owned(), what, severity };
         self.problems.borrow_mut().push(problem);
     }
 
@@ -185,10 +177,7 @@ impl<'a> Notes<'a> {
             let first = &left_out[0];
             problems.push(Problem {
                 key: String::new(),
-                what: format!(
-                    "and {} more problems; correct those above first",
-                    left_out.len()
-                ),
+                what: format!("and {} more problems; correct those above first", left_out.len()),
                 ..first.clone()
             });
         }
@@ -199,19 +188,9 @@ impl<'a> Notes<'a> {
 /// The dotted key of `key` in the table at `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty()
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let key = if bare && key.len() <= 60 {
-        key.to_owned()
-    } else {
-        shown(key)
-    };
-    if path.is_empty() {
-        key
-    } else {
-        format!("{path}.{key}")
-    }
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let key = if bare && key.len() <= 60 { key.to_owned() } else { shown(key) };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 /// The key of an element of the array at `path`, counted from 1.

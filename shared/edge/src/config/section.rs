@@ -6,14 +6,7 @@ use super::problem::{Notes, element, join};
 use super::values::{clean, kind_of, nearest};
 
 /// Keys that name a secret's value; such values never belong in this file.
-const SECRETS: &[&str] = &[
-    "api_key",
-    "password",
-    "token",
-    "client_secret",
-    "webhook_secret",
-    "private",
-];
+const SECRETS: &[&str] = &["api_key", "password", "token", "client_secret", "webhook_secret", "private"];
 
 /// A table of the document. Methods that read a key return `None` both if it is absent and if its value
 /// cannot be used; the latter is noted.
@@ -35,13 +28,7 @@ impl<'a> Section<'a> {
         path: impl Into<String>,
         shape: &'static str,
     ) -> Section<'a> {
-        Section {
-            notes,
-            table,
-            path: path.into(),
-            shape,
-            known: Vec::new(),
-        }
+        Section { notes, table, path: path.into(), shape, known: Vec::new() }
     }
 
     /// The dotted key of `key` in this table.
@@ -80,11 +67,7 @@ impl<'a> Section<'a> {
         let value = self.table.get(key).map(|value| value.get_ref());
         #[cfg(test)]
         {
-            let name = if self.shape.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{}.{key}", self.shape)
-            };
+            let name = if self.shape.is_empty() { key.to_owned() } else { format!("{}.{key}", self.shape) };
             if value.is_some() {
                 self.notes.seen.borrow_mut().insert(name.clone());
             }
@@ -99,11 +82,7 @@ impl<'a> Section<'a> {
     }
 
     /// A table of this table.
-    pub(super) fn table_as(
-        &mut self,
-        key: &'static str,
-        shape: &'static str,
-    ) -> Option<Section<'a>> {
+    pub(super) fn table_as(&mut self, key: &'static str, shape: &'static str) -> Option<Section<'a>> {
         let value = self.value(key)?;
         let path = self.at(key);
         match value.as_table() {
@@ -123,13 +102,7 @@ impl<'a> Section<'a> {
         };
         let path = self.at(key);
         let Some(values) = value.as_array() else {
-            self.error(
-                key,
-                format!(
-                    "is {}, not a list of tables; write [[{path}]]",
-                    kind_of(value)
-                ),
-            );
+            self.error(key, format!("is {}, not a list of tables; write [[{path}]]", kind_of(value)));
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -137,13 +110,9 @@ impl<'a> Section<'a> {
             let path = element(&path, index);
             match value.get_ref().as_table() {
                 Some(table) => sections.push(Section::new(self.notes, table, path, shape)),
-                None => self.notes.error(
-                    &path,
-                    format!(
-                        "is {}, not a table; write [[{key}]]",
-                        kind_of(value.get_ref())
-                    ),
-                ),
+                None => self
+                    .notes
+                    .error(&path, format!("is {}, not a table; write [[{key}]]", kind_of(value.get_ref()))),
             }
         }
         sections
@@ -155,11 +124,7 @@ impl<'a> Section<'a> {
         key: &'static str,
         shape: &'static str,
     ) -> Option<Result<String, Section<'a>>> {
-        if self.value(key)?.is_table() {
-            self.table_as(key, shape).map(Err)
-        } else {
-            self.code(key).map(Ok)
-        }
+        if self.value(key)?.is_table() { self.table_as(key, shape).map(Err) } else { self.code(key).map(Ok) }
     }
 
     /// The tables in this table, each with its name.
@@ -169,16 +134,10 @@ impl<'a> Section<'a> {
             let path = self.at(key.get_ref());
             match value.get_ref().as_table() {
                 Some(table) => {
-                    entries.push((
-                        key.get_ref().as_ref(),
-                        Section::new(self.notes, table, path, shape),
-                    ));
+                    entries.push((key.get_ref().as_ref(), Section::new(self.notes, table, path, shape)));
                 }
                 None => {
-                    let what = format!(
-                        "is {}, not a table; write it as [{path}]",
-                        kind_of(value.get_ref())
-                    );
+                    let what = format!("is {}, not a table; write it as [{path}]", kind_of(value.get_ref()));
                     self.notes.error(&path, what);
                 }
             }

@@ -10,10 +10,7 @@ pub(super) fn clean<'v>(value: &'v DeValue<'_>, length_max: usize) -> Result<&'v
     let Some(text) = value.as_str() else {
         return Err(match literal(value) {
             Some(literal) => {
-                format!(
-                    "is {}, not a text; put it in quotes: \"{literal}\"",
-                    kind_of(value)
-                )
+                format!("is {}, not a text; put it in quotes: \"{literal}\"", kind_of(value))
             }
             None => format!("is {}, not a text; write it in quotes", kind_of(value)),
         });
@@ -25,16 +22,10 @@ pub(super) fn clean<'v>(value: &'v DeValue<'_>, length_max: usize) -> Result<&'v
         return Err(format!("is too long; use at most {length_max} characters"));
     }
     if text.chars().any(char::is_control) {
-        return Err(format!(
-            "{} has control characters; remove them",
-            shown(text)
-        ));
+        return Err(format!("{} has control characters; remove them", shown(text)));
     }
     if text.trim() != text {
-        return Err(format!(
-            "{} begins or ends with a blank; remove it",
-            shown(text)
-        ));
+        return Err(format!("{} begins or ends with a blank; remove it", shown(text)));
     }
     Ok(text)
 }
@@ -55,9 +46,7 @@ pub(super) fn code<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
 /// Whether a text is 1 to 40 of a-z, 0-9 and -.
 pub(super) fn is_name(text: &str) -> bool {
     (1..=40).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// Whether a text is an address that may be asked: https, or http to this machine. The reason does not show
@@ -70,18 +59,14 @@ pub(super) fn address(text: &str) -> Result<(), &'static str> {
         return Err("is not a whole web address; write it as in \"https://bilag.example.com\"");
     };
     if authority.as_str().contains('@') {
-        return Err(
-            "holds a user or password; remove the part before the @ and use secret instead",
-        );
+        return Err("holds a user or password; remove the part before the @ and use secret instead");
     }
     if text.contains(['?', '#']) {
         return Err("has a query or fragment; end the address before the ? or #");
     }
     let host = authority.host().trim_matches(['[', ']']);
-    let here = host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
+    let here =
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match scheme {
         "https" => Ok(()),
         "http" if here => Ok(()),

@@ -53,14 +53,7 @@ pub fn inbox(folder: &std::path::Path) -> Client {
 /// Puts an object into the inbox; returns its ETag.
 pub async fn put(client: &Client, key: &str, content: &'static str) -> String {
     let body = ByteStream::from_static(content.as_bytes());
-    let put = client
-        .put_object()
-        .bucket("inbox")
-        .key(key)
-        .body(body)
-        .send()
-        .await
-        .unwrap();
+    let put = client.put_object().bucket("inbox").key(key).body(body).send().await.unwrap();
     put.e_tag.unwrap()
 }
 

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 
 use super::settle::Settler;
 use super::wire::Row;
-use crate::csv_file::Records;
+use crate::csv_file::{Record, Records};
 use crate::{GroupEnd, Item, ReadError, Rows, Terms, wrong_account};
 
 /// Where each column stands in this file.
@@ -54,11 +54,7 @@ impl Columns {
             gross: needed("gross")?,
             fee: needed("fee")?,
             net: needed("net")?,
-            created: if created_utc.is_some() {
-                records.column("created")
-            } else {
-                Some(needed("created")?)
-            },
+            created: if created_utc.is_some() { records.column("created") } else { Some(needed("created")?) },
             created_utc,
             source: records.column("source_id"),
             charge: records.column("charge_id"),
@@ -71,17 +67,12 @@ impl Columns {
             tags: terms
                 .tags
                 .iter()
-                .filter_map(|key| {
-                    Some((
-                        key.clone(),
-                        records.column(&format!("payment_metadata[{key}]"))?,
-                    ))
-                })
+                .filter_map(|key| Some((key.clone(), records.column(&format!("payment_metadata[{key}]"))?)))
                 .collect(),
         })
     }
 
-    fn row<'a>(&'a self, record: &'a csv::StringRecord) -> Row<'a> {
+    fn row<'a>(&'a self, record: &'a Record) -> Row<'a> {
         let text = |index: usize| Cow::Borrowed(record.get(index).unwrap_or_default());
         let maybe = |index: Option<usize>| index.map(text).unwrap_or_default();
         let created_utc = maybe(self.created_utc);
@@ -93,11 +84,7 @@ impl Columns {
             gross: text(self.gross),
             fee: text(self.fee),
             net: text(self.net),
-            created: if created_utc.is_empty() {
-                maybe(self.created)
-            } else {
-                Cow::Borrowed("")
-            },
+            created: if created_utc.is_empty() { maybe(self.created) } else { Cow::Borrowed("") },
             created_utc,
             source_id: maybe(self.source),
             charge_id: maybe(self.charge),
@@ -131,11 +118,7 @@ impl GroupKey {
     fn by_payout(payout: &str, source: &str, line: &Line<'_>) -> GroupKey {
         match (payout, line.kind) {
             ("", Kind::Payout) => {
-                let id = if source.is_empty() {
-                    line.id.as_ref()
-                } else {
-                    source
-                };
+                let id = if source.is_empty() { line.id.as_ref() } else { source };
                 GroupKey::Manual(id.to_owned(), line.currency)
             }
             ("", _) => GroupKey::Open(line.currency),
@@ -190,27 +173,15 @@ impl Rows for Itemized {
     fn next(&mut self, json: Option<&mut Vec<u8>>) -> Result<Option<Item<'_>>, ReadError> {
         if self.ends.is_none() && self.records.read()? {
             let record = self.records.record();
-            let row = self.columns.row(record);
+            let mut row = self.columns.row(record);
             if let Some(json) = json {
-                serde_json::to_writer(json, &row)
-                    .map_err(|error| ReadError::new("", error.to_string()))?;
+                serde_json::to_writer(json, &row).map_err(|error| ReadError::new("", error.to_string()))?;
             }
-            let located = |error: ReadError| ReadError {
-                at: self.records.at(),
-                ..error
-            };
+            let located = |error: ReadError| ReadError { at: self.records.at(), ..error };
             let payout = record.get(self.columns.payout).unwrap_or_default();
-            let source = self
-                .columns
-                .source
-                .and_then(|index| record.get(index))
-                .unwrap_or_default();
-            let connected = self
-                .columns
-                .connected
-                .and_then(|index| record.get(index))
-                .unwrap_or_default();
-            let line = self.settler.settle(row).map_err(located)?;
+            let source = self.columns.source.and_then(|index| record.get(index)).unwrap_or_default();
+            let connected = self.columns.connected.and_then(|index| record.get(index)).unwrap_or_default();
+            let line = self.settler.settle(&mut row).map_err(located)?;
             let windowed = self.terms.window_from.is_some_and(|from| line.on >= from);
             let near = self.last.as_ref().filter(|(id, currency, _)| {
                 !windowed && !payout.is_empty() && id == payout && *currency == line.currency
@@ -220,6 +191,15 @@ impl Rows for Itemized {
                 None => {
                     if !payout.is_empty() && !Name::is_plain(payout) {
                         let what = format!("\"{payout}\" is not a payout id");
+                        return Err(located(ReadError::new("", what)));
+                    }
+                    // A manual payout is named by its source.
+                    if payout.is_empty()
+                        && line.kind == Kind::Payout
+                        && !windowed
+                        && !Name::is_plain(if source.is_empty() { &line.id } else { source })
+                    {
+                        let what = format!("\"{source}\" is not a payout id");
                         return Err(located(ReadError::new("", what)));
                     }
                     let key = if windowed {
@@ -242,20 +222,16 @@ impl Rows for Itemized {
                 }
             };
             let group = &mut self.groups[index];
-            group
-                .totals
-                .add(&line)
-                .map_err(|hold| located(ReadError::new("", hold.what)))?;
+            group.totals.add(&line).map_err(|hold| located(ReadError::new("", hold.what)))?;
             if line.kind == Kind::Payout {
                 group.payout_on = Some(line.on);
             }
-            if !connected.is_empty() && group.account.is_empty() {
-                group.account = connected.to_owned();
+            // One row of another account is enough to hold the whole group.
+            let wanted = self.terms.account.as_deref();
+            if !connected.is_empty() && (group.account.is_empty() || Some(group.account.as_str()) == wanted) {
+                connected.clone_into(&mut group.account);
             }
-            return Ok(Some(Item::Row {
-                group: u32::try_from(index).unwrap_or(u32::MAX),
-                line,
-            }));
+            return Ok(Some(Item::Row { group: u32::try_from(index).unwrap_or(u32::MAX), line }));
         }
         if self.ends.is_none() {
             let ends = self.finish();
@@ -268,72 +244,44 @@ impl Rows for Itemized {
 
 impl Itemized {
     fn finish(&self) -> VecDeque<(u32, GroupEnd)> {
-        let days = |pick: fn(NaiveDate, NaiveDate) -> NaiveDate,
-                    of: fn(&Totals) -> Option<NaiveDate>| {
-            self.groups
-                .iter()
-                .filter_map(|group| of(&group.totals))
-                .reduce(pick)
+        let days = |pick: fn(NaiveDate, NaiveDate) -> NaiveDate, of: fn(&Totals) -> Option<NaiveDate>| {
+            self.groups.iter().filter_map(|group| of(&group.totals)).reduce(pick)
         };
         let first = days(std::cmp::min, |totals| totals.first_on);
         let last = days(std::cmp::max, |totals| totals.last_on);
-        (0..)
-            .zip(&self.groups)
-            .map(|(index, group)| (index, self.end(group, first, last)))
-            .collect()
+        (0..).zip(&self.groups).map(|(index, group)| (index, self.end(group, first, last))).collect()
     }
 
     fn end(&self, group: &Group, first: Option<NaiveDate>, last: Option<NaiveDate>) -> GroupEnd {
         let totals = &group.totals;
         let wanted = self.terms.account.as_deref().unwrap_or_default();
         let head = |id: &str, scope: &str, currency: Currency, on: NaiveDate, window: bool| Head {
-            name: Name {
-                provider: "stripe".to_owned(),
-                scope: scope.to_owned(),
-                id: id.to_owned(),
-            },
+            name: Name { provider: "stripe".to_owned(), scope: scope.to_owned(), id: id.to_owned() },
             currency,
             payout_on: on,
-            payout: -totals.payout,
+            // The negative of 0 would be written as "-0".
+            payout: if totals.payout.is_zero() { Decimal::ZERO } else { -totals.payout },
             opening: Decimal::ZERO,
-            closing: if window {
-                totals.net() + totals.payout - totals.payout_fee
-            } else {
-                Decimal::ZERO
-            },
+            closing: if window { totals.net() + totals.payout - totals.payout_fee } else { Decimal::ZERO },
             account: group.account.clone(),
             window,
             fees_invoiced: (!totals.fee.is_zero()).then_some(false),
         };
         let settlement = |head: Head, hold: Option<Hold>, open: bool| {
-            let hold = if !group.account.is_empty() && !wanted.is_empty() && group.account != wanted
-            {
+            let hold = if !group.account.is_empty() && !wanted.is_empty() && group.account != wanted {
                 Some(wrong_account(&head.name, &group.account, wanted))
             } else {
                 hold.or_else(|| totals.prove(&head).err())
             };
-            GroupEnd::Settlement {
-                head: Box::new(head),
-                hold,
-                open,
-                follows: None,
-            }
+            GroupEnd::Settlement { head: Box::new(head), hold, open, follows: None }
         };
         let on = group.payout_on.or(totals.last_on).unwrap_or_default();
         match &group.key {
-            GroupKey::Open(currency) => GroupEnd::Open {
-                scope: String::new(),
-                currency: *currency,
-                hold: None,
-            },
+            GroupKey::Open(currency) => {
+                GroupEnd::Open { scope: String::new(), currency: *currency, hold: None }
+            }
             GroupKey::Window(day, currency) => {
-                let head = head(
-                    &format!("window-{day}-{currency}"),
-                    wanted,
-                    *currency,
-                    *day,
-                    true,
-                );
+                let head = head(&format!("window-{day}-{currency}"), wanted, *currency, *day, true);
                 settlement(head, None, Some(*day) == first || Some(*day) == last)
             }
             GroupKey::Manual(id, currency) => {
@@ -375,10 +323,7 @@ impl Itemized {
                 } else if totals.payout_rows > 1 {
                     Some(Hold::new(
                         Cause::DoesNotAddUp,
-                        format!(
-                            "{name}: {} payout rows where one is expected",
-                            totals.payout_rows
-                        ),
+                        format!("{name}: {} payout rows where one is expected", totals.payout_rows),
                         "download the report again; do not join reports by hand",
                     ))
                 } else {

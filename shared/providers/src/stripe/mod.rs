@@ -4,6 +4,9 @@ mod file;
 mod settle;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 
 use ledger::Line;
@@ -35,8 +38,7 @@ impl Provider for Stripe {
     fn detect(&self, head: &[u8]) -> Detected {
         let columns = csv_file::header(head);
         let has = |name: &str| columns.iter().any(|column| column == name);
-        if has("balance_transaction_id") && has("reporting_category") && has("automatic_payout_id")
-        {
+        if has("balance_transaction_id") && has("reporting_category") && has("automatic_payout_id") {
             return Detected::Format(ITEMIZED);
         }
         let export = "export Reports, Payout reconciliation, Itemized with all columns";
@@ -46,10 +48,7 @@ impl Provider for Stripe {
                  belongs to; {export}"
             ));
         }
-        if has("Created (UTC)")
-            && has("Amount")
-            && (has("Transfer") || has("Source") || has("Type"))
-        {
+        if has("Created (UTC)") && has("Amount") && (has("Transfer") || has("Source") || has("Type")) {
             return Detected::Refused(format!(
                 "this is Stripe's list of transactions, not its reconciliation; {export}"
             ));
@@ -57,12 +56,7 @@ impl Provider for Stripe {
         Detected::NotMine
     }
 
-    fn open(
-        &self,
-        format: &str,
-        file: File,
-        terms: &Terms,
-    ) -> Result<Box<dyn Rows + Send>, ReadError> {
+    fn open(&self, format: &str, file: File, terms: &Terms) -> Result<Box<dyn Rows + Send>, ReadError> {
         known(format)?;
         Ok(Box::new(file::Itemized::open(file, terms)?))
     }
@@ -77,18 +71,15 @@ fn known(format: &str) -> Result<(), ReadError> {
     if format == ITEMIZED {
         return Ok(());
     }
-    Err(ReadError::new(
-        "file",
-        format!("\"{format}\" is not a Stripe format; this version reads {ITEMIZED}"),
-    ))
+    Err(ReadError::new("file", format!("\"{format}\" is not a Stripe format; this version reads {ITEMIZED}")))
 }
 
 struct Archived(settle::Settler);
 
 impl Settle for Archived {
     fn line<'a>(&mut self, row: &'a [u8]) -> Result<Line<'a>, ReadError> {
-        let row: wire::Row<'a> = serde_json::from_slice(row)
-            .map_err(|error| ReadError::new("archive", error.to_string()))?;
-        self.0.settle(row)
+        let mut row: wire::Row<'a> =
+            serde_json::from_slice(row).map_err(|error| ReadError::new("archive", error.to_string()))?;
+        self.0.settle(&mut row)
     }
 }

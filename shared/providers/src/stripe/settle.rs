@@ -1,6 +1,6 @@
 //! Stripe's rows to lines: every decision about kind, gross, fee and sign.
 
-use std::borrow::Cow;
+use std::mem::take;
 
 use chrono_tz::Tz;
 use ledger::{Currency, FeeType, Kind, Line, money};
@@ -33,19 +33,15 @@ impl Settler {
     /// # Errors
     ///
     /// [`ReadError`] for an amount, currency or timestamp that is none, or if `net` is not `gross - fee`.
-    pub fn settle<'a>(&mut self, row: Row<'a>) -> Result<Line<'a>, ReadError> {
+    pub fn settle<'a>(&mut self, row: &mut Row<'a>) -> Result<Line<'a>, ReadError> {
         let currency = self.currency(&row.currency)?;
         let digits = major_digits(currency);
         let amount = |name: &str, text: &str| {
-            money::parse_amount(text, digits)
-                .map_err(|error| ReadError::new("", format!("{name}: {error}")))
+            money::parse_amount(text, digits).map_err(|error| ReadError::new("", format!("{name}: {error}")))
         };
-        let (gross, fee, net) = (
-            amount("gross", &row.gross)?,
-            amount("fee", &row.fee)?,
-            amount("net", &row.net)?,
-        );
-        if net != gross - fee {
+        let (gross, fee, net) =
+            (amount("gross", &row.gross)?, amount("fee", &row.fee)?, amount("net", &row.net)?);
+        if money::checked_sum(net, fee) != Some(gross) {
             return Err(ReadError::new(
                 "",
                 format!(
@@ -59,53 +55,37 @@ impl Settler {
             self.utc.day(&row.created_utc)
         };
         let on = on.ok_or_else(|| {
-            let text = if row.created_utc.is_empty() {
-                &row.created
-            } else {
-                &row.created_utc
-            };
-            ReadError::new(
-                "",
-                format!("\"{text}\" is not a time like 2026-01-31 12:00:00"),
-            )
+            let text = if row.created_utc.is_empty() { &row.created } else { &row.created_utc };
+            ReadError::new("", format!("\"{text}\" is not a time like 2026-01-31 12:00:00"))
         })?;
         if row.balance_transaction_id.is_empty() {
-            return Err(ReadError::new(
-                "",
-                "balance_transaction_id is empty; download the report again",
-            ));
+            return Err(ReadError::new("", "balance_transaction_id is empty; download the report again"));
         }
         let known = kind_of(&row.reporting_category, gross);
         let (kind, fee_type) = known.unwrap_or((Kind::Adjustment, FeeType::Unknown));
         let is_fee = matches!(kind, Kind::Fee | Kind::FeeRefund | Kind::FeeVat);
-        let (gross, fee) = if is_fee {
-            (Decimal::ZERO, fee - gross)
-        } else {
-            (gross, fee)
-        };
-        let mut line = Line::new(row.balance_transaction_id, kind, on, gross, fee, currency);
+        let (gross, fee) = if is_fee { (Decimal::ZERO, fee - gross) } else { (gross, fee) };
+        let mut line = Line::new(take(&mut row.balance_transaction_id), kind, on, gross, fee, currency);
         line.unknown = known.is_none();
         line.fee_type = fee_type;
-        line.stays_on_balance = row
-            .reporting_category
-            .starts_with("payout_minimum_balance_");
-        if matches!(
-            kind,
-            Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal
-        ) {
+        line.stays_on_balance = row.reporting_category.starts_with("payout_minimum_balance_");
+        if matches!(kind, Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal) {
             line.original_id = row.charge_id.clone();
         }
-        line.reference = first_filled([
-            row.order_id,
-            row.invoice_number,
-            row.payment_intent_id,
-            row.charge_id,
-            row.source_id,
-        ]);
-        line.remote_type = row.reporting_category;
-        line.method = row.payment_method_type;
-        line.country = row.card_country;
-        line.tags = row.metadata;
+        let references = [
+            &mut row.order_id,
+            &mut row.invoice_number,
+            &mut row.payment_intent_id,
+            &mut row.charge_id,
+            &mut row.source_id,
+        ];
+        if let Some(reference) = references.into_iter().find(|text| !text.is_empty()) {
+            line.reference = take(reference);
+        }
+        line.remote_type = take(&mut row.reporting_category);
+        line.method = take(&mut row.payment_method_type);
+        line.country = take(&mut row.card_country);
+        line.tags = take(&mut row.metadata);
         Ok(line)
     }
 
@@ -122,34 +102,19 @@ impl Settler {
     }
 }
 
-fn first_filled<const N: usize>(texts: [Cow<'_, str>; N]) -> Cow<'_, str> {
-    texts
-        .into_iter()
-        .find(|text| !text.is_empty())
-        .unwrap_or_default()
-}
-
 /// What a reporting category means; `gross` decides between a hold and its release. `None` if it is not in the
 /// README's table.
 pub fn kind_of(category: &str, gross: Decimal) -> Option<(Kind, FeeType)> {
     let by_sign = |negative, positive| {
-        if gross.is_sign_negative() {
-            negative
-        } else {
-            positive
-        }
+        if gross.is_sign_negative() { negative } else { positive }
     };
     Some(match category {
         "charge" => (Kind::Sale, FeeType::Processing),
-        "refund" | "partial_capture_reversal" | "charge_failure" => {
-            (Kind::Refund, FeeType::Processing)
-        }
+        "refund" | "partial_capture_reversal" | "charge_failure" => (Kind::Refund, FeeType::Processing),
         "refund_failure" => (Kind::RefundReversal, FeeType::Processing),
         "dispute" => (Kind::Chargeback, FeeType::Dispute),
         "dispute_reversal" => (Kind::ChargebackReversal, FeeType::Dispute),
-        "fee" | "platform_fee" | "stripe_fee" => {
-            (by_sign(Kind::Fee, Kind::FeeRefund), FeeType::Unknown)
-        }
+        "fee" | "platform_fee" | "stripe_fee" => (by_sign(Kind::Fee, Kind::FeeRefund), FeeType::Unknown),
         "network_cost" => (by_sign(Kind::Fee, Kind::FeeRefund), FeeType::Processing),
         "tax" => (Kind::FeeVat, FeeType::Unknown),
         "risk_reserved_funds"
@@ -157,9 +122,7 @@ pub fn kind_of(category: &str, gross: Decimal) -> Option<(Kind, FeeType)> {
         | "payment_network_reserve_hold"
         | "payment_network_reserve_release"
         | "payout_minimum_balance_hold"
-        | "payout_minimum_balance_release" => {
-            (by_sign(Kind::Hold, Kind::HoldRelease), FeeType::Unknown)
-        }
+        | "payout_minimum_balance_release" => (by_sign(Kind::Hold, Kind::HoldRelease), FeeType::Unknown),
         "topup" | "topup_reversal" | "inbound_transfer" | "inbound_transfer_reversal" => {
             (Kind::TopUp, FeeType::Unknown)
         }
@@ -191,9 +154,5 @@ pub fn kind_of(category: &str, gross: Decimal) -> Option<(Kind, FeeType)> {
 /// Decimals that an amount in major units may have: ISO's, but none where Stripe counts whole units.
 fn major_digits(currency: Currency) -> u32 {
     const WHOLE: &[&str] = &["MGA"];
-    if WHOLE.contains(&currency.code()) {
-        0
-    } else {
-        currency.digits()
-    }
+    if WHOLE.contains(&currency.code()) { 0 } else { currency.digits() }
 }

@@ -17,7 +17,7 @@ use super::order::{self, Break, Entry};
 use super::settle::{self, Meaning, PayoutId, Tally};
 use super::wire::{Row, TITLES, Titles};
 use super::{NAME, missing_columns};
-use crate::csv_file::Records;
+use crate::csv_file::{Record, Records};
 use crate::{GroupEnd, Item, ReadError, Rows, Terms};
 
 /// How many rows may be sorted in memory.
@@ -48,20 +48,12 @@ struct Columns {
 
 impl Columns {
     fn of(records: &Records) -> Result<Columns, ReadError> {
-        let known = TITLES
-            .iter()
-            .find(|titles| records.column(titles.unit).is_some());
+        let known = TITLES.iter().find(|titles| records.column(titles.unit).is_some());
         let Some(titles) = known else {
-            return Err(ReadError::new(
-                "line 1",
-                missing_columns(&[TITLES[0].unit, TITLES[1].unit]),
-            ));
+            return Err(ReadError::new("line 1", missing_columns(&[TITLES[0].unit, TITLES[1].unit])));
         };
-        let needed = |title| {
-            records
-                .column(title)
-                .ok_or_else(|| ReadError::new("line 1", missing_columns(&[title])))
-        };
+        let needed =
+            |title| records.column(title).ok_or_else(|| ReadError::new("line 1", missing_columns(&[title])));
         Ok(Columns {
             titles,
             unit: needed(titles.unit)?,
@@ -81,7 +73,7 @@ impl Columns {
         })
     }
 
-    fn row<'a>(&self, record: &'a csv::StringRecord) -> Row<'a> {
+    fn row<'a>(&self, record: &'a Record) -> Row<'a> {
         let text = |index: usize| Cow::Borrowed(record.get(index).unwrap_or_default());
         let maybe = |index: Option<usize>| index.map(text).unwrap_or_default();
         Row {
@@ -101,7 +93,7 @@ impl Columns {
     }
 
     /// Reads what the order and the proof need of a row, and checks its information columns.
-    fn facts(&self, row: &Row<'_>, record: &csv::StringRecord) -> Result<Facts, String> {
+    fn facts(&self, row: &Row<'_>, record: &Record) -> Result<Facts, String> {
         let titles = self.titles;
         if !Name::is_plain(&row.unit) {
             return Err(format!(
@@ -109,10 +101,9 @@ impl Columns {
                 titles.unit
             ));
         }
-        let currency = settle::currency(&row.currency)
-            .map_err(|what| format!("column {}: {what}", titles.currency))?;
-        let amount =
-            |text: &str, title: &str| settle::amount(text, currency, &format!("column {title}"));
+        let currency =
+            settle::currency(&row.currency).map_err(|what| format!("column {}: {what}", titles.currency))?;
+        let amount = |text: &str, title: &str| settle::amount(text, currency, &format!("column {title}"));
         let facts = Facts {
             currency,
             on: settle::day(&row.booked).ok_or_else(|| {
@@ -130,11 +121,8 @@ impl Columns {
             amount: amount(&row.amount, titles.amount)?,
             balance: amount(&row.balance, titles.balance)?,
         };
-        let told = |index: Option<usize>| {
-            index
-                .and_then(|index| record.get(index))
-                .filter(|text| !text.is_empty())
-        };
+        let told =
+            |index: Option<usize>| index.and_then(|index| record.get(index)).filter(|text| !text.is_empty());
         if let (Some(fee), Some(net)) = (told(self.fee), told(self.net)) {
             let (fee, net) = (amount(fee, titles.fee)?, amount(net, titles.net)?);
             if net != facts.amount + fee {
@@ -207,12 +195,9 @@ impl Units {
             return Ok((unit, false));
         }
         if self.list.len() >= UNITS_MAX {
-            return Err(format!(
-                "the file holds more than {UNITS_MAX} sales units; export fewer at a time"
-            ));
+            return Err(format!("the file holds more than {UNITS_MAX} sales units; export fewer at a time"));
         }
-        self.by_number
-            .insert(row.unit.clone().into_owned(), self.list.len());
+        self.by_number.insert(row.unit.clone().into_owned(), self.list.len());
         self.list.push(Unit {
             number: row.unit.clone().into_owned(),
             currency: facts.currency,
@@ -233,11 +218,7 @@ enum Source {
     /// The file itself, which stands oldest first.
     Stream(Records),
     /// Archived forms in ledger order, unit by unit.
-    Sorted {
-        json: Vec<u8>,
-        rows: Vec<Entry>,
-        next: usize,
-    },
+    Sorted { json: Vec<u8>, rows: Vec<Entry>, next: usize },
 }
 
 /// The portal's report, row by row.
@@ -261,8 +242,7 @@ impl Portal {
     ///
     /// A row that cannot be read, or a file that is neither oldest first nor small enough to be sorted.
     pub fn open(mut file: File, terms: &Terms) -> Result<Portal, ReadError> {
-        let failed =
-            |error: std::io::Error| ReadError::new("file", format!("cannot be read: {error}"));
+        let failed = |error: std::io::Error| ReadError::new("file", format!("cannot be read: {error}"));
         let mut again = file.try_clone().map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut records = Records::open(file)?;
@@ -317,10 +297,7 @@ impl Rows for Portal {
             && let Some(group) = unit.group.take()
         {
             let index = group.index;
-            return Ok(Some(Item::Group {
-                group: index,
-                end: unit.settle(group, self.account.as_deref()),
-            }));
+            return Ok(Some(Item::Group { group: index, end: unit.settle(group, self.account.as_deref()) }));
         }
         let more = match &mut self.source {
             Source::Stream(records) => records.read()?,
@@ -340,17 +317,12 @@ impl Rows for Portal {
                 }
                 row
             }
-            Source::Sorted {
-                json: rows_json,
-                rows,
-                next,
-            } => {
+            Source::Sorted { json: rows_json, rows, next } => {
                 let bytes = &rows_json[rows[next - 1].json.clone()];
                 if let Some(json) = json {
                     json.extend_from_slice(bytes);
                 }
-                serde_json::from_slice(bytes)
-                    .map_err(|error| ReadError::new("file", error.to_string()))?
+                serde_json::from_slice(bytes).map_err(|error| ReadError::new("file", error.to_string()))?
             }
         };
         let at = || match &self.source {
@@ -364,8 +336,8 @@ impl Rows for Portal {
         };
         let index = self.units.find(&row).map_err(failed)?;
         let unit = &mut self.units.list[index];
-        let balance = settle::amount(&row.balance, unit.currency, self.columns.titles.balance)
-            .map_err(failed)?;
+        let balance =
+            settle::amount(&row.balance, unit.currency, self.columns.titles.balance).map_err(failed)?;
         let line = settle::portal_line(row).map_err(failed)?;
         let groups = &mut self.groups;
         let group = unit.group.get_or_insert_with(|| {
@@ -393,32 +365,18 @@ impl Rows for Portal {
             group.payout = Some((payout, line.on, settle::turned(line.gross)));
             self.ended = Some(index);
         }
-        Ok(Some(Item::Row {
-            group: group.index,
-            line,
-        }))
+        Ok(Some(Item::Row { group: group.index, line }))
     }
 }
 
 impl Unit {
     /// The end of a group that its payout row closes.
     fn settle(&mut self, group: Group, account: Option<&str>) -> GroupEnd {
-        let Group {
-            tally,
-            opening,
-            balance,
-            fees,
-            payout,
-            ..
-        } = group;
+        let Group { tally, opening, balance, fees, payout, .. } = group;
         let Some((payout, payout_on, amount)) = payout else {
             return tally.end_open(self.number.clone(), self.currency, None);
         };
-        let name = Name {
-            provider: NAME.to_owned(),
-            scope: String::new(),
-            id: payout.id,
-        };
+        let name = Name { provider: NAME.to_owned(), scope: String::new(), id: payout.id };
         let begun_in_mid_ledger = !std::mem::replace(&mut self.settled, true) && !opening.is_zero();
         let hold = settle::check_account(account, &name, &self.number, Some(&payout.ledger))
             .or_else(|| self.broken.as_ref().map(|found| found.hold(&name.to_string(), &self.number)))
@@ -451,11 +409,7 @@ impl Unit {
     fn left_open(&self, group: Group, account: Option<&str>) -> GroupEnd {
         let what = format!("sales unit {}", self.number);
         let wrong = account.filter(|account| {
-            *account != self.number
-                && self
-                    .ledger
-                    .as_deref()
-                    .is_some_and(|ledger| ledger != *account)
+            *account != self.number && self.ledger.as_deref().is_some_and(|ledger| ledger != *account)
         });
         let totals = &group.tally.totals;
         let hold = if let Some(wanted) = wrong {
@@ -478,18 +432,13 @@ impl Unit {
         } else {
             None
         };
-        group
-            .tally
-            .end_open(self.number.clone(), self.currency, hold)
+        group.tally.end_open(self.number.clone(), self.currency, hold)
     }
 }
 
 /// Looks at every row once: counts, checks and follows each unit's balance. Gives the first row that does not
 /// stand in ledger order, if there is one.
-fn survey(
-    records: &mut Records,
-    columns: &Columns,
-) -> Result<(Units, u64, Option<String>), ReadError> {
+fn survey(records: &mut Records, columns: &Columns) -> Result<(Units, u64, Option<String>), ReadError> {
     let mut units = Units::default();
     let mut rows = 0;
     let mut unordered = None;
@@ -521,18 +470,15 @@ fn sort(records: &mut Records, columns: &Columns, units: &mut Units) -> Result<S
     while records.read()? {
         number += 1;
         let row = columns.row(records.record());
-        let facts = columns
-            .facts(&row, records.record())
-            .map_err(|what| ReadError::new(records.at(), what))?;
+        let facts =
+            columns.facts(&row, records.record()).map_err(|what| ReadError::new(records.at(), what))?;
         let start = json.len();
         write(&mut json, &row)?;
         if json.len() > SORTED_BYTES_MAX {
             let what = "the rows are too large to be sorted; export the report oldest first";
             return Err(ReadError::new(records.at(), what));
         }
-        let index = units
-            .find(&row)
-            .map_err(|what| ReadError::new(records.at(), what))?;
+        let index = units.find(&row).map_err(|what| ReadError::new(records.at(), what))?;
         by_unit[index].push(Entry {
             json: start..json.len(),
             number,
@@ -549,11 +495,7 @@ fn sort(records: &mut Records, columns: &Columns, units: &mut Units) -> Result<S
         unit.broken = broken;
         rows.extend(entries);
     }
-    Ok(Source::Sorted {
-        json,
-        rows,
-        next: 0,
-    })
+    Ok(Source::Sorted { json, rows, next: 0 })
 }
 
 /// Appends the archived form of a row.

@@ -49,10 +49,7 @@ impl Provider for VippsMobilePay {
     }
 
     fn detect(&self, head: &[u8]) -> Detected {
-        let text = head
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(head)
-            .trim_ascii_start();
+        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         if head.starts_with(b"PK\x03\x04") {
             detect_workbook(head)
         } else if text.starts_with(b"<") {
@@ -62,12 +59,7 @@ impl Provider for VippsMobilePay {
         }
     }
 
-    fn open(
-        &self,
-        format: &str,
-        file: File,
-        terms: &Terms,
-    ) -> Result<Box<dyn Rows + Send>, ReadError> {
+    fn open(&self, format: &str, file: File, terms: &Terms) -> Result<Box<dyn Rows + Send>, ReadError> {
         if terms.window_from.is_some() {
             return Err(ReadError::new(
                 "file",
@@ -94,21 +86,13 @@ impl Provider for VippsMobilePay {
 }
 
 fn unknown_format(format: &str) -> ReadError {
-    ReadError::new(
-        "file",
-        format!("the format {format} is not known to this version of bilag"),
-    )
+    ReadError::new("file", format!("the format {format} is not known to this version of bilag"))
 }
 
 /// Entry names stand uncompressed in a ZIP file, so that a workbook shows itself; whose it is, opening tells.
 fn detect_workbook(head: &[u8]) -> Detected {
-    let names = [
-        &b"xl/workbook.xml"[..],
-        b"xl/worksheets/",
-        b"xl/_rels/",
-        b"xl/sharedStrings.xml",
-        b"xl/styles.xml",
-    ];
+    let names =
+        [&b"xl/workbook.xml"[..], b"xl/worksheets/", b"xl/_rels/", b"xl/sharedStrings.xml", b"xl/styles.xml"];
     if names.iter().any(|name| contains(head, name)) {
         Detected::Format(SETTLEMENT_XLSX)
     } else {
@@ -132,11 +116,7 @@ fn detect_csv(head: &[u8]) -> Detected {
     let columns = csv_file::header(head);
     let has = |name: &str| columns.iter().any(|column| column == name);
     for titles in &wire::TITLES {
-        let missing: Vec<&str> = titles
-            .needed()
-            .into_iter()
-            .filter(|title| !has(title))
-            .collect();
+        let missing: Vec<&str> = titles.needed().into_iter().filter(|title| !has(title)).collect();
         if missing.is_empty() {
             return Detected::Format(PORTAL_CSV);
         }
@@ -153,10 +133,7 @@ fn detect_csv(head: &[u8]) -> Detected {
                 .to_owned(),
         );
     }
-    if has("OrganizationNumber")
-        && contains(head, b"SettlementInfo")
-        && contains(head, b"TransactionInfo")
-    {
+    if has("OrganizationNumber") && contains(head, b"SettlementInfo") && contains(head, b"TransactionInfo") {
         return Detected::Refused(
             "this is Vipps' old CSV with a record type in the first column; its Net column leaves the \
              refunds out, so its payout cannot be trusted; export the Settlement report as CSV from the \

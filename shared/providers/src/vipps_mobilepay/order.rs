@@ -93,10 +93,7 @@ pub fn arrange(mut entries: Vec<Entry>) -> (Vec<Entry>, Option<Break>) {
         return (entries, None);
     };
     let mut places: Vec<Option<Entry>> = entries.drain(..).map(Some).collect();
-    let arranged = order
-        .iter()
-        .filter_map(|index| places[*index].take())
-        .collect();
+    let arranged = order.iter().filter_map(|index| places[*index].take()).collect();
     (arranged, first.filter(|_| chain > 0))
 }
 
@@ -111,16 +108,9 @@ fn breaks(entries: &[Entry], order: &[usize]) -> (usize, bool, Option<Break>) {
         let expected = before.balance + after.amount;
         if expected != after.balance {
             chain += 1;
-            first.get_or_insert(Break {
-                row: after.number,
-                expected,
-                found: after.balance,
-            });
+            first.get_or_insert(Break { row: after.number, expected, found: after.balance });
         }
-        days |= !may_follow(
-            (before.on, before.rank == PAYOUT),
-            (after.on, after.rank == PAYOUT),
-        );
+        days |= !may_follow((before.on, before.rank == PAYOUT), (after.on, after.rank == PAYOUT));
     }
     (chain, days, first)
 }

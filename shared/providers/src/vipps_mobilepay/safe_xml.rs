@@ -41,11 +41,7 @@ pub struct XmlReader<R: Read> {
 impl<R: Read> XmlReader<R> {
     /// A reader at the beginning of a document.
     pub fn new(input: R) -> XmlReader<R> {
-        let capped = Capped {
-            inner: BufReader::with_capacity(TEXT_MAX, input),
-            left: TEXT_MAX,
-            line: 1,
-        };
+        let capped = Capped { inner: BufReader::with_capacity(TEXT_MAX, input), left: TEXT_MAX, line: 1 };
         let mut reader = NsReader::from_reader(capped);
         reader.config_mut().expand_empty_elements = true;
         XmlReader {
@@ -85,10 +81,7 @@ impl<R: Read> XmlReader<R> {
 
     /// An attribute of the element that begins, by its local name.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Where the reader stands.
@@ -111,14 +104,10 @@ impl<R: Read> XmlReader<R> {
             self.reader.get_mut().left = TEXT_MAX;
             let line = self.reader.get_ref().line;
             let failed = |what: &str| ReadError::new(format!("line {line}"), what);
-            let (namespace, event) = self
-                .reader
-                .read_resolved_event_into(&mut self.buffer)
-                .map_err(|error| match error {
+            let (namespace, event) =
+                self.reader.read_resolved_event_into(&mut self.buffer).map_err(|error| match error {
                     quick_xml::Error::Io(error) => failed(&error.to_string()),
-                    error => failed(&format!(
-                        "not well-formed XML: {error}; download the report again"
-                    )),
+                    error => failed(&format!("not well-formed XML: {error}; download the report again")),
                 })?;
             match event {
                 Event::Start(start) => {
@@ -143,9 +132,7 @@ impl<R: Read> XmlReader<R> {
                                 attribute.map_err(|_| failed("an attribute is not well-formed"))?;
                             let value = attribute
                                 .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                                .map_err(|_| {
-                                    failed("an attribute has an entity or is not UTF-8")
-                                })?;
+                                .map_err(|_| failed("an attribute has an entity or is not UTF-8"))?;
                             let mut name = String::new();
                             keep(&mut name, attribute.key.local_name().as_ref()).map_err(failed)?;
                             self.attributes.push((name, value.into_owned()));
@@ -169,9 +156,7 @@ impl<R: Read> XmlReader<R> {
                     }
                     self.text.push_str(&text);
                 }
-                Event::CData(text) => self
-                    .text
-                    .push_str(&text.decode().map_err(|_| failed(NOT_UTF8))?),
+                Event::CData(text) => self.text.push_str(&text.decode().map_err(|_| failed(NOT_UTF8))?),
                 Event::GeneralRef(reference) => {
                     let character = match &*reference {
                         b"amp" => '&',
@@ -201,16 +186,12 @@ impl<R: Read> XmlReader<R> {
                     if let Some(encoding) = declaration.encoding()
                         && !encoding.is_ok_and(|name| name.eq_ignore_ascii_case(b"utf-8"))
                     {
-                        return Err(failed(
-                            "the file is declared to be in another encoding than UTF-8",
-                        ));
+                        return Err(failed("the file is declared to be in another encoding than UTF-8"));
                     }
                 }
                 Event::PI(_) | Event::Comment(_) | Event::Empty(_) => {}
                 Event::Eof if self.depth > 0 => {
-                    return Err(failed(
-                        "the file ends within an element; it is cut off, download it again",
-                    ));
+                    return Err(failed("the file ends within an element; it is cut off, download it again"));
                 }
                 Event::Eof if !self.rooted => return Err(failed("the file holds no XML element")),
                 Event::Eof => return Ok(Token::End),
@@ -235,9 +216,7 @@ fn keep_namespace(into: &mut String, namespace: &ResolveResult<'_>) -> Result<()
     match namespace {
         ResolveResult::Bound(Namespace(bytes)) => keep(into, bytes),
         ResolveResult::Unbound => keep(into, b""),
-        ResolveResult::Unknown(_) => {
-            Err("a namespace prefix is not declared; download the report again")
-        }
+        ResolveResult::Unknown(_) => Err("a namespace prefix is not declared; download the report again"),
     }
 }
 
@@ -268,11 +247,7 @@ impl<B: BufRead> BufRead for Capped<B> {
 
     fn consume(&mut self, amount: usize) {
         if let Ok(available) = self.inner.fill_buf() {
-            let lines = available
-                .iter()
-                .take(amount)
-                .filter(|byte| **byte == b'\n')
-                .count();
+            let lines = available.iter().take(amount).filter(|byte| **byte == b'\n').count();
             self.line += lines as u64;
         }
         self.left = self.left.saturating_sub(amount);

@@ -117,19 +117,14 @@ impl Settle for Settler {
         let line = match self {
             Settler::Portal => portal_line(serde_json::from_slice(row).map_err(shape)?),
             Settler::Xml => transaction_line(serde_json::from_slice(row).map_err(shape)?, false),
-            Settler::Workbook => {
-                transaction_line(serde_json::from_slice(row).map_err(shape)?, true)
-            }
+            Settler::Workbook => transaction_line(serde_json::from_slice(row).map_err(shape)?, true),
         };
         line.map_err(|what| damaged(&what))
     }
 }
 
 fn damaged(what: &str) -> ReadError {
-    ReadError::new(
-        "archived row",
-        format!("{what}; the archive is damaged, drop the report again"),
-    )
+    ReadError::new("archived row", format!("{what}; the archive is damaged, drop the report again"))
 }
 
 /// The ledger and payout number of a payout row.
@@ -164,23 +159,17 @@ impl PayoutId {
                 short(id)
             ));
         };
-        let count: u64 = number
-            .parse()
-            .map_err(|_| format!("the payout number {} is too long", short(number)))?;
+        let count: u64 =
+            number.parse().map_err(|_| format!("the payout number {} is too long", short(number)))?;
         if !row.payout.is_empty() && row.payout != number {
             return Err(format!(
                 "the payout number's column says {}, the PSP reference {id}; download the report again",
                 short(&row.payout)
             ));
         }
-        let previous = count
-            .checked_sub(1)
-            .map(|before| format!("{ledger}-{before:0width$}", width = number.len()));
-        Ok(PayoutId {
-            id: id.to_owned(),
-            ledger: ledger.to_owned(),
-            previous,
-        })
+        let previous =
+            count.checked_sub(1).map(|before| format!("{ledger}-{before:0width$}", width = number.len()));
+        Ok(PayoutId { id: id.to_owned(), ledger: ledger.to_owned(), previous })
     }
 }
 
@@ -213,38 +202,21 @@ impl Tally {
     /// Ends the settlement: its own reason first, then the proof of its sums.
     pub fn end(self, head: Head, follows: Option<String>) -> GroupEnd {
         let hold = self.hold.or_else(|| self.totals.prove(&head).err());
-        GroupEnd::Settlement {
-            head: Box::new(head),
-            hold,
-            open: false,
-            follows,
-        }
+        GroupEnd::Settlement { head: Box::new(head), hold, open: false, follows }
     }
 
     /// Ends rows whose payout this report does not show.
     pub fn end_open(self, scope: String, currency: Currency, hold: Option<Hold>) -> GroupEnd {
-        GroupEnd::Open {
-            scope,
-            currency,
-            hold: self.hold.or(hold),
-        }
+        GroupEnd::Open { scope, currency, hold: self.hold.or(hold) }
     }
 }
 
 /// The hold of rows that belong to another account than the connection's, which may be named by sales
 /// unit or by ledger.
-pub fn check_account(
-    account: Option<&str>,
-    name: &Name,
-    unit: &str,
-    ledger: Option<&str>,
-) -> Option<Hold> {
+pub fn check_account(account: Option<&str>, name: &Name, unit: &str, ledger: Option<&str>) -> Option<Hold> {
     let wanted = account?;
     (wanted != unit && Some(wanted) != ledger).then(|| {
-        let found = ledger.map_or_else(
-            || unit.to_owned(),
-            |ledger| format!("{unit} (ledger {ledger})"),
-        );
+        let found = ledger.map_or_else(|| unit.to_owned(), |ledger| format!("{unit} (ledger {ledger})"));
         wrong_account(name, &found, wanted)
     })
 }
@@ -286,29 +258,23 @@ pub fn turned(amount: Decimal) -> Decimal {
 pub fn day(text: &str) -> Option<NaiveDate> {
     let bytes = text.as_bytes();
     let number = |range: std::ops::Range<usize>| {
-        bytes.get(range)?.iter().try_fold(0u32, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + u32::from(byte - b'0'))
-        })
+        bytes
+            .get(range)?
+            .iter()
+            .try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
     };
     let (year, month, day) = match bytes {
         [_, _, b'.', _, _, b'.', _, _, _, _] => (6..10, 3..5, 0..2),
-        [_, _, _, _, b'-', _, _, b'-', _, _]
-        | [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b' ', ..] => (0..4, 5..7, 8..10),
+        [_, _, _, _, b'-', _, _, b'-', _, _] | [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b' ', ..] => {
+            (0..4, 5..7, 8..10)
+        }
         _ => return None,
     };
-    NaiveDate::from_ymd_opt(
-        i32::try_from(number(year)?).ok()?,
-        number(month)?,
-        number(day)?,
-    )
+    NaiveDate::from_ymd_opt(i32::try_from(number(year)?).ok()?, number(month)?, number(day)?)
 }
 
 fn not_a_day(text: &str, what: &str) -> String {
-    format!(
-        "the {what} \"{}\" is not a date; download the report again",
-        short(text)
-    )
+    format!("the {what} \"{}\" is not a date; download the report again", short(text))
 }
 
 /// The beginning of a foreign text, for a message.

@@ -64,19 +64,13 @@ pub fn read_as(format: &str, bytes: &[u8], terms: &Terms) -> Result<Vec<Group>, 
     while let Some(item) = rows.next(Some(&mut json))? {
         match item {
             Item::Row { group, line } => {
-                assert_eq!(
-                    settler.line(&json).unwrap(),
-                    line,
-                    "a row reads the same from the archive"
-                );
+                assert_eq!(settler.line(&json).unwrap(), line, "a row reads the same from the archive");
                 assert!(!json.contains(&b'\n'), "an archived row is one line");
                 let group = group as usize;
                 if group == open.len() {
                     open.push(Some(Default::default()));
                 }
-                let (lines, totals) = open[group]
-                    .as_mut()
-                    .expect("no row follows the end of its group");
+                let (lines, totals) = open[group].as_mut().expect("no row follows the end of its group");
                 lines.push(text(&line));
                 totals.add(&line).unwrap();
             }
@@ -142,16 +136,11 @@ pub fn describe(result: &Result<Vec<Group>, ReadError>) -> String {
                     head.account,
                     head.opening,
                     head.closing,
-                    follows
-                        .as_ref()
-                        .map(|id| format!("  follows {id}"))
-                        .unwrap_or_default(),
+                    follows.as_ref().map(|id| format!("  follows {id}")).unwrap_or_default(),
                 )
                 .unwrap();
             }
-            GroupEnd::Open {
-                scope, currency, ..
-            } => writeln!(out, "open  {scope}  {currency}").unwrap(),
+            GroupEnd::Open { scope, currency, .. } => writeln!(out, "open  {scope}  {currency}").unwrap(),
         }
         if let Some(hold) = group.hold() {
             writeln!(out, "  held  {hold}").unwrap();
@@ -175,9 +164,7 @@ pub fn describe(result: &Result<Vec<Group>, ReadError>) -> String {
 
 /// The folder of a case.
 pub fn folder(case: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("src/vipps_mobilepay/fixtures")
-        .join(case)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/vipps_mobilepay/fixtures").join(case)
 }
 
 /// The report of a case.
@@ -268,17 +255,12 @@ fn customers_names_telephone_numbers_and_messages_are_not_archived() {
     let whole = String::from_utf8(bytes.clone()).unwrap();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&bytes).unwrap();
-    let mut rows = VippsMobilePay
-        .open("vipps-portal-csv", file, &Terms::plain())
-        .unwrap();
+    let mut rows = VippsMobilePay.open("vipps-portal-csv", file, &Terms::plain()).unwrap();
     let mut json = Vec::new();
     while rows.next(Some(&mut json)).unwrap().is_some() {}
     let json = String::from_utf8(json).unwrap();
     for private in ["Kari Eksempel", "+47 xxxx", "sitat", "NO00 0000"] {
-        assert!(
-            whole.contains(private) && !json.contains(private),
-            "{private}"
-        );
+        assert!(whole.contains(private) && !json.contains(private), "{private}");
     }
 }
 
@@ -314,27 +296,18 @@ fn columns_may_stand_in_any_order_with_others_between_and_any_separator() {
                 fields.join(separator)
             })
             .collect();
-        assert_eq!(
-            describe(&read(turned.join("\r\n").as_bytes())),
-            sound,
-            "{separator:?}"
-        );
+        assert_eq!(describe(&read(turned.join("\r\n").as_bytes())), sound, "{separator:?}");
     }
 }
 
 #[test]
 fn a_unit_without_a_payout_row_is_held_with_its_rows_and_days() {
     let groups = read(&report("two-units")).unwrap();
-    let open = groups
-        .iter()
-        .find(|group| matches!(&group.end, GroupEnd::Open { scope, .. } if scope == "1100305"));
+    let open =
+        groups.iter().find(|group| matches!(&group.end, GroupEnd::Open { scope, .. } if scope == "1100305"));
     let hold = open.unwrap().hold().unwrap();
     assert_eq!(hold.cause, ledger::Cause::PayoutRowMissing);
-    assert!(
-        hold.what
-            .contains("1100305: 2 rows from 2026-02-09 to 2026-02-10"),
-        "{hold}"
-    );
+    assert!(hold.what.contains("1100305: 2 rows from 2026-02-09 to 2026-02-10"), "{hold}");
 }
 
 #[test]
@@ -342,19 +315,9 @@ fn a_payout_number_that_contradicts_the_psp_reference_is_refused() {
     let text = String::from_utf8(report("charges-only")).unwrap();
     let changed = text.replace("512204,2000041,", "512204,2000042,");
     let error = read(changed.as_bytes()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("row 6: the payout number's column says 2000042"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("row 6: the payout number's column says 2000042"), "{error}");
     let changed = text.replace("310077-2000041", "310077");
-    assert!(
-        read(changed.as_bytes())
-            .unwrap_err()
-            .what
-            .contains("<ledger id>-<payout number>")
-    );
+    assert!(read(changed.as_bytes()).unwrap_err().what.contains("<ledger id>-<payout number>"));
 }
 
 #[test]
@@ -363,12 +326,7 @@ fn information_columns_that_contradict_the_amount_are_refused() {
     let changed = text.replace(",235.80,", ",235.81,");
     assert_ne!(changed, text);
     let error = read(changed.as_bytes()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("row 2: Nettobeløp 235.81 is not"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("row 2: Nettobeløp 235.81 is not"), "{error}");
 }
 
 #[test]
@@ -378,12 +336,7 @@ fn a_report_dropped_twice_in_one_file_is_refused() {
     // Twice the same days in one piece: the chain holds, the payout's id stands twice.
     let twice = format!("{text}{rows}");
     let error = read(twice.as_bytes()).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("row 11: the payout 310077-2000041 stands twice"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("row 11: the payout 310077-2000041 stands twice"), "{error}");
 }
 
 #[test]
@@ -397,23 +350,12 @@ fn a_file_too_large_to_be_sorted_is_refused_with_the_remedy() {
         large.push('\n');
     }
     let error = read(large.as_bytes()).unwrap_err();
-    assert!(
-        error.to_string().contains("export the report oldest first"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("export the report oldest first"), "{error}");
     assert_eq!(error.at, "row 3");
 }
 
 #[test]
 fn windows_are_refused() {
-    let terms = Terms {
-        window_from: chrono::NaiveDate::from_ymd_opt(2026, 1, 1),
-        ..Terms::plain()
-    };
-    assert!(
-        read_with(&report("empty"), &terms)
-            .unwrap_err()
-            .what
-            .contains("settle_by")
-    );
+    let terms = Terms { window_from: chrono::NaiveDate::from_ymd_opt(2026, 1, 1), ..Terms::plain() };
+    assert!(read_with(&report("empty"), &terms).unwrap_err().what.contains("settle_by"));
 }

@@ -96,11 +96,7 @@ pub const CAPTURE: [&str; 2] = ["Capture", "Salg"];
 /// The words for a refund in the old reports.
 pub const REFUND: [&str; 2] = ["Refund", "Refundering"];
 /// The words for what is paid out: the element of XML 3.0 and 2.0, the closing row of the workbook.
-pub const SETTLED: [&str; 3] = [
-    "SettledAmount",
-    "NetSettlementAmount",
-    "Til utbetaling netto",
-];
+pub const SETTLED: [&str; 3] = ["SettledAmount", "NetSettlementAmount", "Til utbetaling netto"];
 
 /// The column titles of the portal's report in one language.
 pub struct Titles {

@@ -59,17 +59,13 @@ impl Workbook {
     /// entries, or names that lead out of it.
     pub fn open(mut file: File) -> Result<Workbook, ReadError> {
         check_directory(&mut file)?;
-        let mut archive = ZipArchive::new(file)
-            .map_err(|error| refused(&format!("cannot be opened: {error}")))?;
+        let mut archive =
+            ZipArchive::new(file).map_err(|error| refused(&format!("cannot be opened: {error}")))?;
         check_entries(&mut archive)?;
         let targets = relations(&mut archive)?;
         let sheets = sheets(&mut archive, &targets)?;
         let strings = strings(&mut archive)?;
-        Ok(Workbook {
-            archive,
-            strings,
-            sheets,
-        })
+        Ok(Workbook { archive, strings, sheets })
     }
 
     /// The names of the sheets, in their order.
@@ -87,13 +83,7 @@ impl Workbook {
             return Err(refused("a sheet is missing"));
         };
         let xml = entry(&mut self.archive, path, INFLATED_MAX)?;
-        Ok(Sheet {
-            name: name.clone(),
-            xml,
-            strings: &self.strings,
-            row: 0,
-            cells: Vec::new(),
-        })
+        Ok(Sheet { name: name.clone(), xml, strings: &self.strings, row: 0, cells: Vec::new() })
     }
 }
 
@@ -133,10 +123,7 @@ impl Sheet<'_> {
         let mut open = OpenCell::default();
         let mut ignored = 0u32;
         loop {
-            let token = self
-                .xml
-                .next()
-                .map_err(|error| error_in(&self.name, self.row, &error.what))?;
+            let token = self.xml.next().map_err(|error| error_in(&self.name, self.row, &error.what))?;
             let failed = |what: &str| error_in(&self.name, self.row, what);
             match (token, self.xml.name()) {
                 (Token::End, _) => return Ok(None),
@@ -146,31 +133,17 @@ impl Sheet<'_> {
                 _ if ignored > 0 => {}
                 (Token::Open, "row") => {
                     self.cells.clear();
-                    let told = self
-                        .xml
-                        .attribute("r")
-                        .and_then(|number| number.parse().ok());
+                    let told = self.xml.attribute("r").and_then(|number| number.parse().ok());
                     self.row = told.unwrap_or(self.row + 1);
                 }
                 (Token::Open, "c") => {
-                    let next = self
-                        .cells
-                        .last()
-                        .map_or(0, |cell| cell.column + 1)
-                        .max(open.next);
+                    let next = self.cells.last().map_or(0, |cell| cell.column + 1).max(open.next);
                     let column = match self.xml.attribute("r") {
-                        Some(place) => {
-                            column_of(place).ok_or_else(|| failed("a cell has no place"))?
-                        }
+                        Some(place) => column_of(place).ok_or_else(|| failed("a cell has no place"))?,
                         None => next,
                     };
                     let kind = self.xml.attribute("t").unwrap_or("n").to_owned();
-                    open = OpenCell {
-                        column,
-                        kind,
-                        text: None,
-                        next: column + 1,
-                    };
+                    open = OpenCell { column, kind, text: None, next: column + 1 };
                 }
                 (Token::Close, "f") => {
                     return Err(failed(
@@ -186,30 +159,21 @@ impl Sheet<'_> {
                     };
                     let text = match open.kind.as_str() {
                         "s" => {
-                            let shared =
-                                text.parse().ok().and_then(|index| self.strings.get(index));
+                            let shared = text.parse().ok().and_then(|index| self.strings.get(index));
                             shared
                                 .ok_or_else(|| failed("a cell refers to a text that is not there"))?
                                 .to_owned()
                         }
                         "e" => {
-                            return Err(failed(
-                                "a cell holds an error value; download the report again",
-                            ));
+                            return Err(failed("a cell holds an error value; download the report again"));
                         }
                         _ => text,
                     };
                     if self.cells.len() >= CELLS_MAX {
-                        return Err(failed(
-                            "the row has more than 1000 cells; this is no settlement report",
-                        ));
+                        return Err(failed("the row has more than 1000 cells; this is no settlement report"));
                     }
                     if !text.trim().is_empty() {
-                        self.cells.push(Cell {
-                            column: open.column,
-                            text,
-                            number: open.kind == "n",
-                        });
+                        self.cells.push(Cell { column: open.column, text, number: open.kind == "n" });
                     }
                 }
                 (Token::Close, "row") if !self.cells.is_empty() => {
@@ -248,10 +212,7 @@ pub fn error_in(sheet: &str, row: u64, what: &str) -> ReadError {
 }
 
 fn refused(what: &str) -> ReadError {
-    ReadError::new(
-        "file",
-        format!("the workbook {what}; download the report again"),
-    )
+    ReadError::new("file", format!("the workbook {what}; download the report again"))
 }
 
 /// What locates the directory of an archive with very many entries, before the archive's last record.
@@ -264,13 +225,9 @@ fn check_directory(file: &mut File) -> Result<(), ReadError> {
     let failed = |error: std::io::Error| ReadError::new("file", format!("cannot be read: {error}"));
     let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
     let tail_length = length.min(TAIL as u64);
-    file.seek(SeekFrom::Start(length - tail_length))
-        .map_err(failed)?;
+    file.seek(SeekFrom::Start(length - tail_length)).map_err(failed)?;
     let mut tail = Vec::new();
-    file.by_ref()
-        .take(tail_length)
-        .read_to_end(&mut tail)
-        .map_err(failed)?;
+    file.by_ref().take(tail_length).read_to_end(&mut tail).map_err(failed)?;
     let mut found = false;
     for (start, end) in tail.windows(12).enumerate() {
         if !end.starts_with(b"PK\x05\x06") {
@@ -284,11 +241,7 @@ fn check_directory(file: &mut File) -> Result<(), ReadError> {
         }
     }
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    if found {
-        Ok(())
-    } else {
-        Err(refused("is cut off or no ZIP archive"))
-    }
+    if found { Ok(()) } else { Err(refused("is cut off or no ZIP archive")) }
 }
 
 fn check_entries(archive: &mut ZipArchive<File>) -> Result<(), ReadError> {
@@ -300,48 +253,34 @@ fn check_entries(archive: &mut ZipArchive<File>) -> Result<(), ReadError> {
     }
     let mut inflated = 0u64;
     for index in 0..archive.len() {
-        let entry = archive
-            .by_index_raw(index)
-            .map_err(|error| refused(&format!("cannot be read: {error}")))?;
-        let name = entry
-            .name()
-            .map_err(|_| refused("has an entry without a readable name"))?;
+        let entry =
+            archive.by_index_raw(index).map_err(|error| refused(&format!("cannot be read: {error}")))?;
+        let name = entry.name().map_err(|_| refused("has an entry without a readable name"))?;
         let shown = short(&name).escape_default().to_string();
         let outside = name.starts_with('/')
             || name.contains(['\\', ':', '\0'])
             || name.split('/').any(|part| part == "..");
         if outside || entry.enclosed_name().is_none() || entry.is_symlink() {
-            return Err(refused(&format!(
-                "has an entry whose name leads out of it, {shown}"
-            )));
+            return Err(refused(&format!("has an entry whose name leads out of it, {shown}")));
         }
         if entry.encrypted() {
             return Err(refused(&format!("is encrypted ({shown})")));
         }
         if entry.size() / RATIO_MAX > entry.compressed_size() {
-            return Err(refused(&format!(
-                "has an entry that inflates more than {RATIO_MAX} times, {shown}"
-            )));
+            return Err(refused(&format!("has an entry that inflates more than {RATIO_MAX} times, {shown}")));
         }
         inflated = inflated.saturating_add(entry.size());
     }
     if inflated > INFLATED_MAX {
-        return Err(refused(
-            "inflates to more than 256 MB; export a shorter period",
-        ));
+        return Err(refused("inflates to more than 256 MB; export a shorter period"));
     }
     Ok(())
 }
 
 /// Reads one entry, never more than it says it holds.
-fn entry<'a>(
-    archive: &'a mut ZipArchive<File>,
-    name: &str,
-    limit: u64,
-) -> Result<Entry<'a>, ReadError> {
-    let file = archive
-        .by_name(name)
-        .map_err(|_| refused(&format!("has no readable entry {}", short(name))))?;
+fn entry<'a>(archive: &'a mut ZipArchive<File>, name: &str, limit: u64) -> Result<Entry<'a>, ReadError> {
+    let file =
+        archive.by_name(name).map_err(|_| refused(&format!("has no readable entry {}", short(name))))?;
     if file.size() > limit {
         return Err(refused(&format!("has too large an entry {}", short(name))));
     }
@@ -356,9 +295,7 @@ fn relations(archive: &mut ZipArchive<File>) -> Result<Vec<(String, String)>, Re
         match xml.next()? {
             Token::Open if xml.name() == "Relationship" => {
                 if let (Some(id), Some(target)) = (xml.attribute("Id"), xml.attribute("Target")) {
-                    let path = target
-                        .strip_prefix('/')
-                        .map_or_else(|| format!("xl/{target}"), str::to_owned);
+                    let path = target.strip_prefix('/').map_or_else(|| format!("xl/{target}"), str::to_owned);
                     targets.push((id.to_owned(), path));
                 }
             }
@@ -378,10 +315,7 @@ fn sheets(
         match xml.next()? {
             Token::Open if xml.name() == "sheet" => {
                 let id = xml.attribute("id").unwrap_or_default();
-                let path = targets
-                    .iter()
-                    .find(|(known, _)| known == id)
-                    .map(|(_, path)| path.clone());
+                let path = targets.iter().find(|(known, _)| known == id).map(|(_, path)| path.clone());
                 let path = path.ok_or_else(|| refused("names a sheet that it does not hold"))?;
                 sheets.push((xml.attribute("name").unwrap_or_default().to_owned(), path));
                 if sheets.len() > SHEETS_MAX {
@@ -409,9 +343,7 @@ fn strings(archive: &mut ZipArchive<File>) -> Result<Strings, ReadError> {
             (Token::Close, "t") if ignored == 0 => strings.text.push_str(xml.text()),
             (Token::Close, "si") => {
                 let end = u32::try_from(strings.text.len());
-                strings
-                    .ends
-                    .push(end.map_err(|_| refused("has too many texts"))?);
+                strings.ends.push(end.map_err(|_| refused("has too many texts"))?);
             }
             _ => {}
         }

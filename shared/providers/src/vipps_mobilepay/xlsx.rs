@@ -123,12 +123,7 @@ impl Report {
     }
 
     /// Takes the rows of one sheet; `false` if it is of another kind.
-    fn read_sheet(
-        &mut self,
-        workbook: &mut Workbook,
-        index: usize,
-        name: &str,
-    ) -> Result<bool, ReadError> {
+    fn read_sheet(&mut self, workbook: &mut Workbook, index: usize, name: &str) -> Result<bool, ReadError> {
         let mut sheet = workbook.sheet(index)?;
         let mut columns = None;
         // The unit, the settlement, and whether its closing row has been.
@@ -161,40 +156,20 @@ impl Report {
                 return Err(error_in(name, row, what));
             }
             if self.json.len() > json {
-                let text = |column: usize| {
-                    cells[column]
-                        .map(|cell| cell.text.trim())
-                        .unwrap_or_default()
-                };
+                let text = |column: usize| cells[column].map(|cell| cell.text.trim()).unwrap_or_default();
                 if before.2 || before.0 != text(UNIT) || before.1 != text(SETTLEMENT) {
                     run += 1;
                 }
-                before = (
-                    text(UNIT).to_owned(),
-                    text(SETTLEMENT).to_owned(),
-                    is_closing(text(SOLD)),
-                );
-                self.entries.push(Entry {
-                    json: json..self.json.len(),
-                    sheet: index,
-                    row,
-                    run,
-                });
+                before = (text(UNIT).to_owned(), text(SETTLEMENT).to_owned(), is_closing(text(SOLD)));
+                self.entries.push(Entry { json: json..self.json.len(), sheet: index, row, run });
             }
         }
     }
 
     /// The end of the settlement that is open.
     fn end(&mut self) -> Option<Item<'static>> {
-        let Open {
-            group,
-            name,
-            mut tally,
-            paid,
-            ..
-        } = self.open.take()?;
-        if let Some(hold) = settle::check_account(self.account.as_deref(), &name, &name.scope, None)
-        {
+        let Open { group, name, mut tally, paid, .. } = self.open.take()?;
+        if let Some(hold) = settle::check_account(self.account.as_deref(), &name, &name.scope, None) {
             tally.hold_first(hold);
         }
         let end = match paid {
@@ -203,11 +178,7 @@ impl Report {
                     "settlement {} of sales unit {}: {} rows and no closing row \"{}\"",
                     name.id, name.scope, tally.totals.rows, SETTLED[2]
                 );
-                tally.end_open(
-                    name.scope,
-                    self.currency,
-                    Some(settle::payout_row_missing(what)),
-                )
+                tally.end_open(name.scope, self.currency, Some(settle::payout_row_missing(what)))
             }
             Some((payout_on, payout)) => {
                 let head = Head {
@@ -253,11 +224,7 @@ impl Rows for Report {
                         )));
                     }
                 }
-                let name = Name {
-                    provider: NAME.to_owned(),
-                    scope: scope.to_owned(),
-                    id: id.to_owned(),
-                };
+                let name = Name { provider: NAME.to_owned(), scope: scope.to_owned(), id: id.to_owned() };
                 if !self.names.insert(name.clone()) {
                     return Err(failed(&format!(
                         "the rows of settlement {id} of sales unit {scope} do not stand together; {AGAIN}"
@@ -275,8 +242,7 @@ impl Rows for Report {
         };
         let net = settle::amount(&row.net, self.currency, COLUMNS[NET])
             .map_err(|what| failed(&format!("{what}; {AGAIN}")))?;
-        let line = settle::transaction_line(row, true)
-            .map_err(|what| failed(&format!("{what}; {AGAIN}")))?;
+        let line = settle::transaction_line(row, true).map_err(|what| failed(&format!("{what}; {AGAIN}")))?;
         if line.kind == Kind::Payout {
             open.paid = Some((line.on, settle::turned(line.gross)));
         } else if line.net() != net {
@@ -296,10 +262,7 @@ impl Rows for Report {
             json.extend_from_slice(bytes);
         }
         self.next += 1;
-        Ok(Some(Item::Row {
-            group: open.group,
-            line,
-        }))
+        Ok(Some(Item::Row { group: open.group, line }))
     }
 }
 
@@ -315,9 +278,7 @@ fn titles(cells: &[Cell]) -> Option<[usize; 12]> {
 /// Whether a row holds the titles of the portal's newer report.
 fn is_portal(cells: &[Cell]) -> bool {
     TITLES.iter().any(|titles| {
-        cells
-            .iter()
-            .any(|cell| cell.text.trim() == titles.unit || cell.text.trim() == titles.booked)
+        cells.iter().any(|cell| cell.text.trim() == titles.unit || cell.text.trim() == titles.booked)
     })
 }
 
@@ -347,37 +308,19 @@ fn archive(cells: &[Option<&Cell>; 12], json: &mut Vec<u8>) -> Result<(), String
             ));
         }
     }
-    let text = |index: usize| {
-        Cow::Borrowed(
-            cells[index]
-                .map(|cell| cell.text.trim())
-                .unwrap_or_default(),
-        )
-    };
+    let text = |index: usize| Cow::Borrowed(cells[index].map(|cell| cell.text.trim()).unwrap_or_default());
     let closing = is_closing(&text(SOLD));
     let row = Transaction {
         unit: text(UNIT),
         settlement: text(SETTLEMENT),
         settlement_type: Cow::Borrowed(""),
-        kind: if closing {
-            Cow::Borrowed(SETTLED[2])
-        } else {
-            text(KIND)
-        },
-        id: if closing {
-            text(SETTLEMENT)
-        } else {
-            text(TRANSACTION)
-        },
+        kind: if closing { Cow::Borrowed(SETTLED[2]) } else { text(KIND) },
+        id: if closing { text(SETTLEMENT) } else { text(TRANSACTION) },
         order: text(ORDER),
         method: text(PRODUCT),
         on: if closing { text(PAID) } else { text(SOLD) },
         gross: if closing { text(SUM) } else { text(GROSS) },
-        fee: if closing {
-            Cow::Borrowed("0")
-        } else {
-            text(FEE)
-        },
+        fee: if closing { Cow::Borrowed("0") } else { text(FEE) },
         net: if closing { text(SUM) } else { text(NET) },
         currency: Cow::Borrowed(CURRENCY),
     };

@@ -49,11 +49,7 @@ struct Fields {
 
 impl Fields {
     fn new(names: &'static [&'static str]) -> Fields {
-        Fields {
-            names,
-            texts: vec![String::new(); names.len()],
-            seen: vec![false; names.len()],
-        }
+        Fields { names, texts: vec![String::new(); names.len()], seen: vec![false; names.len()] }
     }
 
     fn clear(&mut self) {
@@ -65,9 +61,7 @@ impl Fields {
             return Ok(());
         };
         if std::mem::replace(&mut self.seen[index], true) {
-            return Err(format!(
-                "{name} stands twice in one element; download the report again"
-            ));
+            return Err(format!("{name} stands twice in one element; download the report again"));
         }
         self.texts[index].clear();
         self.texts[index].push_str(text.trim());
@@ -80,8 +74,7 @@ impl Fields {
     }
 
     fn need(&self, name: &str) -> Result<&str, String> {
-        self.get(name)
-            .ok_or_else(|| format!("{name} is missing; download the report again"))
+        self.get(name).ok_or_else(|| format!("{name} is missing; download the report again"))
     }
 
     fn amount(&self, name: &str, currency: Currency) -> Result<Decimal, String> {
@@ -90,8 +83,7 @@ impl Fields {
 
     fn count(&self, name: &str) -> Result<u64, String> {
         let text = self.need(name)?;
-        text.parse()
-            .map_err(|_| format!("{name} \"{}\" is not a number", settle::short(text)))
+        text.parse().map_err(|_| format!("{name} \"{}\" is not a number", settle::short(text)))
     }
 }
 
@@ -150,10 +142,7 @@ impl Report {
         let version = Version::of(xml.namespace())
             .ok_or_else(|| ReadError::new(xml.at(), wire::unknown_namespace(xml.namespace())))?;
         if xml.name() != wire::ROOT {
-            return Err(ReadError::new(
-                xml.at(),
-                format!("the root element is not {}", wire::ROOT),
-            ));
+            return Err(ReadError::new(xml.at(), format!("the root element is not {}", wire::ROOT)));
         }
         Ok(Report {
             xml,
@@ -211,9 +200,7 @@ impl Report {
         let tag = match PLACES.iter().find(|(known, ..)| *known == name) {
             Some((_, place, tag)) if *place == parent => *tag,
             Some(_) => {
-                return Err(format!(
-                    "{name} stands at a place where the report has none"
-                ));
+                return Err(format!("{name} stands at a place where the report has none"));
             }
             None => Tag::Other,
         };
@@ -253,25 +240,14 @@ impl Report {
                 Ok(None)
             }
             (Some(Tag::Other), Some(Tag::Payments)) if name == "NumOfSettlements" => {
-                let count = text
-                    .trim()
-                    .parse()
-                    .map_err(|_| "NumOfSettlements is not a number".to_owned())?;
+                let count = text.trim().parse().map_err(|_| "NumOfSettlements is not a number".to_owned())?;
                 self.settlements.1 = Some(count);
                 Ok(None)
             }
-            (Some(Tag::Other), Some(Tag::Settlement)) => {
-                self.settlement.put(name, text).map(|()| None)
-            }
-            (Some(Tag::Other), Some(Tag::Transaction)) => {
-                self.transaction.put(name, text).map(|()| None)
-            }
+            (Some(Tag::Other), Some(Tag::Settlement)) => self.settlement.put(name, text).map(|()| None),
+            (Some(Tag::Other), Some(Tag::Transaction)) => self.transaction.put(name, text).map(|()| None),
             (Some(Tag::Other), Some(Tag::Fee)) if name == "FeeAmount" => {
-                if text
-                    .trim()
-                    .bytes()
-                    .any(|byte| !matches!(byte, b'0' | b'.' | b'-'))
-                {
+                if text.trim().bytes().any(|byte| !matches!(byte, b'0' | b'.' | b'-')) {
                     return Err(format!(
                         "FeeDetailsInfo charges {} outside the settlements, which cannot be booked from \
                          this file; export the Settlement report as CSV from the portal, where fees are \
@@ -293,22 +269,12 @@ impl Report {
         let id = self.settlement.need("SettlementID")?;
         for (what, text) in [("SerialNumber", self.unit.as_str()), ("SettlementID", id)] {
             if !Name::is_plain(text) {
-                return Err(format!(
-                    "{what} \"{}\" is empty or no number",
-                    settle::short(text)
-                ));
+                return Err(format!("{what} \"{}\" is empty or no number", settle::short(text)));
             }
         }
-        let name = Name {
-            provider: NAME.to_owned(),
-            scope: self.unit.clone(),
-            id: id.to_owned(),
-        };
+        let name = Name { provider: NAME.to_owned(), scope: self.unit.clone(), id: id.to_owned() };
         if !self.names.insert(name.clone()) {
-            return Err(format!(
-                "the settlement {id} of sales unit {} stands twice in this file",
-                self.unit
-            ));
+            return Err(format!("the settlement {id} of sales unit {} stands twice in this file", self.unit));
         }
         let settlement_type = match self.version {
             Version::Two => String::new(),
@@ -321,8 +287,7 @@ impl Report {
             ));
         }
         let mut tally = Tally::default();
-        if let Some(hold) = settle::check_account(self.account.as_deref(), &name, &self.unit, None)
-        {
+        if let Some(hold) = settle::check_account(self.account.as_deref(), &name, &self.unit, None) {
             tally.hold(hold);
         }
         self.settlements.0 += 1;
@@ -365,19 +330,9 @@ impl Rows for Report {
             Step::Done | Step::End => return Ok(None),
             Step::Transaction => {
                 open.fold(self.version, &self.transaction).map_err(failed)?;
-                transaction_row(
-                    &open.name,
-                    &open.settlement_type,
-                    self.version,
-                    &self.transaction,
-                )
+                transaction_row(&open.name, &open.settlement_type, self.version, &self.transaction)
             }
-            Step::Payout => payout_row(
-                &open.name,
-                &open.settlement_type,
-                self.version,
-                &self.settlement,
-            ),
+            Step::Payout => payout_row(&open.name, &open.settlement_type, self.version, &self.settlement),
         };
         let row = row.map_err(failed)?;
         if let Some(json) = json {
@@ -385,10 +340,7 @@ impl Rows for Report {
         }
         let line = settle::transaction_line(row, false).map_err(failed)?;
         open.tally.add(&line);
-        Ok(Some(Item::Row {
-            group: open.group,
-            line,
-        }))
+        Ok(Some(Item::Row { group: open.group, line }))
     }
 }
 
@@ -399,37 +351,24 @@ impl Open {
         let named = |what: String| format!("transaction {}: {what}", settle::short(id));
         let code = fields.need("SettlementCurrencyCode").map_err(named)?;
         if settle::currency(code).map_err(named)? != self.currency {
-            return Err(named(format!(
-                "it is in {code}, the settlement in {}",
-                self.currency
-            )));
+            return Err(named(format!("it is in {code}, the settlement in {}", self.currency)));
         }
         let amount = |name: &str| fields.amount(name, self.currency).map_err(named);
         let gross = amount("TransactionGrossAmount")?;
         let net = amount("TransactionNetAmount")?;
         let fee = amount("TransactionFeeAmount")?;
         let (capture, refund) = match version {
-            Version::Three => (
-                amount("TransactionCaptureAmount")?,
-                amount("TransactionRefundAmount")?,
-            ),
+            Version::Three => (amount("TransactionCaptureAmount")?, amount("TransactionRefundAmount")?),
             Version::Two => (gross.max(Decimal::ZERO), gross.min(Decimal::ZERO)),
         };
         if !capture.is_zero() && !refund.is_zero() {
-            return Err(named(
-                "it is capture and refund at once; download the report again".to_owned(),
-            ));
+            return Err(named("it is capture and refund at once; download the report again".to_owned()));
         }
         let signs = capture >= Decimal::ZERO && refund <= Decimal::ZERO && fee >= Decimal::ZERO;
         if version == Version::Three && !signs {
-            return Err(named(
-                "a capture or fee is negative, or a refund positive".to_owned(),
-            ));
+            return Err(named("a capture or fee is negative, or a refund positive".to_owned()));
         }
-        for (what, expected, found) in [
-            ("gross", capture + refund, gross),
-            ("net", gross - fee, net),
-        ] {
+        for (what, expected, found) in [("gross", capture + refund, gross), ("net", gross - fee, net)] {
             if expected != found {
                 self.tally.hold(does_not_add_up(
                     &self.name,
@@ -451,11 +390,8 @@ impl Open {
     /// Proves every sum that the settlement states, and ends it.
     fn end(mut self, version: Version, fields: &Fields) -> Result<GroupEnd, String> {
         let told = |name: &str| fields.amount(name, self.currency);
-        let (gross, net, fee) = (
-            told("GrossSettlementAmount")?,
-            told("NetSettlementAmount")?,
-            told("FeeSettlementAmount")?,
-        );
+        let (gross, net, fee) =
+            (told("GrossSettlementAmount")?, told("NetSettlementAmount")?, told("FeeSettlementAmount")?);
         let mut identities = vec![
             ("GrossSettlementAmount", self.gross, gross),
             ("FeeSettlementAmount", self.fee, fee),
@@ -470,24 +406,13 @@ impl Open {
         let (settled, day) = match version {
             Version::Two => (net, fields.need("SettlementBatchDate")?),
             Version::Three => {
-                let (capture, refund) = (
-                    told("CaptureSettlementAmount")?,
-                    told("RefundSettlementAmount")?,
-                );
+                let (capture, refund) = (told("CaptureSettlementAmount")?, told("RefundSettlementAmount")?);
                 let settled = told("SettledAmount")?;
-                let expected = if self.settlement_type == "Gross" {
-                    gross
-                } else {
-                    net
-                };
+                let expected = if self.settlement_type == "Gross" { gross } else { net };
                 identities.extend([
                     ("CaptureSettlementAmount", self.capture, capture),
                     ("RefundSettlementAmount", self.refund, refund),
-                    (
-                        "GrossSettlementAmount, captures and refunds,",
-                        capture + refund,
-                        gross,
-                    ),
+                    ("GrossSettlementAmount, captures and refunds,", capture + refund, gross),
                     ("SettledAmount", expected, settled),
                 ]);
                 (settled, fields.need("SettlementDate")?)
@@ -495,14 +420,12 @@ impl Open {
         };
         for (what, expected, found) in identities {
             if expected != found {
-                self.tally
-                    .hold(does_not_add_up(&self.name, what, expected, found));
+                self.tally.hold(does_not_add_up(&self.name, what, expected, found));
             }
         }
         let head = Head {
             currency: self.currency,
-            payout_on: settle::day(day)
-                .ok_or_else(|| format!("\"{}\" is not a date", settle::short(day)))?,
+            payout_on: settle::day(day).ok_or_else(|| format!("\"{}\" is not a date", settle::short(day)))?,
             payout: settled,
             opening: Decimal::ZERO,
             closing: Decimal::ZERO,
@@ -534,11 +457,7 @@ fn transaction_row<'a>(
         unit: Cow::Borrowed(&name.scope),
         settlement: Cow::Borrowed(&name.id),
         settlement_type: Cow::Borrowed(settlement_type),
-        kind: Cow::Borrowed(if is_negative(refund) {
-            wire::REFUND[0]
-        } else {
-            wire::CAPTURE[0]
-        }),
+        kind: Cow::Borrowed(if is_negative(refund) { wire::REFUND[0] } else { wire::CAPTURE[0] }),
         id: Cow::Borrowed(fields.need("TransactionID")?),
         order: Cow::Borrowed(fields.get("OrderID").unwrap_or_default()),
         method: Cow::Borrowed(""),
