@@ -2,4 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod companies;
 mod demo;
+mod files;
+mod money;

@@ -51,6 +51,12 @@ impl Filling<'_> {
         }
     }
 
+    fn take_out(&mut self, line: &ledger::Line<'_>) {
+        if self.refused.is_none() {
+            self.refused = self.planner.take_out(line).err();
+        }
+    }
+
     fn finish(self) -> Result<Vec<Voucher>, Hold> {
         match self.refused {
             Some(hold) => Err(hold),
@@ -120,7 +126,7 @@ async fn correction(
     }
     each_line(world, before, |line| {
         if old.changed(&new, line) {
-            filling.add(&line.clone().mirrored());
+            filling.take_out(line);
         }
         Ok(())
     })

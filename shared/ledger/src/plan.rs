@@ -94,8 +94,8 @@ impl<'m> Planner<'m> {
         }
     }
 
-    /// Takes out one line that was booked before, for a correction: the accounts are those of the line itself,
-    /// the sides the other ones. The mirrored line is another thing: an expense taken out is no income.
+    /// Takes out one line that was booked before, for a correction: on the accounts of the line itself, with the
+    /// sides exchanged. The mirrored line is another thing, since an expense taken out is no income.
     ///
     /// # Errors
     ///

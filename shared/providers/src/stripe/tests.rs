@@ -306,8 +306,8 @@ fn plain_created_times_are_read_in_the_reports_time_zone() {
 
 #[test]
 fn archived_rows_give_the_same_lines() {
-    // `read_with` compares each line with the one that its archived row gives; here for every case and for terms
-    // that decide what is archived and which day a row has.
+    // `read_with` compares each line with the one that its archived row gives; here for every case, and with
+    // terms that decide what is archived and which day a row has.
     let terms = Terms {
         time_zone: Tz::Europe__Oslo,
         report_time_zone: Tz::Asia__Tokyo,
@@ -490,7 +490,8 @@ fn fault_088_unknown_currencies_and_wrong_decimals_refuse_the_file() {
         ("kwd", "600.5055", false),
     ] {
         let rows = format!(
-            "automatic_payout_id,balance_transaction_id,created_utc,currency,gross,fee,net,reporting_category\n\
+            "automatic_payout_id,balance_transaction_id,created_utc,currency,gross,fee,net,\
+             reporting_category\n\
              po_1,txn_1,2026-02-02 10:00:00,{code},{amount},0,{amount},charge\n\
              po_1,txn_2,2026-02-03 10:00:00,{code},-{amount},0,-{amount},payout\n"
         );
