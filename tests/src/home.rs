@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as StdDuration;
 
@@ -65,6 +66,8 @@ other_expense = "7790"
 "#
     )
 }
+
+static WORKERS: AtomicU64 = AtomicU64::new(1);
 
 /// A clock that stands still until it is told to move.
 #[derive(Debug)]
@@ -272,7 +275,8 @@ impl TestHome {
             (aws_sdk_dynamodb::Client::from_conf(dynamodb), aws_sdk_s3::Client::from_conf(s3)),
             places,
             invoker,
-            worker.to_owned(),
+            // As in production, no two workers have the same name.
+            format!("{worker}-{}", WORKERS.fetch_add(1, Ordering::Relaxed)),
             (Some(self.path().join("out")), scratch),
         );
         (world, dispatched)
@@ -354,23 +358,16 @@ impl Pass {
 pub async fn pass(world: &World, dispatched: &Dispatched) -> Pass {
     let mut pass = Pass::default();
     let configs = bucket::list(world, &world.places.config, "").await;
-    let mut companies = Vec::new();
     for config in pass.note(configs).unwrap_or_default() {
-        let Some(company) = config.key.strip_suffix(".toml") else {
-            continue;
-        };
-        companies.push(company.to_owned());
         let verdict = check_config::handle(world, &config.key).await;
         if let Some(verdict) = pass.note(verdict) {
             pass.verdicts.push(verdict);
         }
     }
-    for company in companies {
-        let files = bucket::list(world, &world.places.inbox, &format!("{company}/")).await;
-        for file in pass.note(files).unwrap_or_default() {
-            let imported = import_file::handle(world, &file.key, &mut |_| {}).await;
-            pass.note(imported);
-        }
+    let files = bucket::list(world, &world.places.inbox, "").await;
+    for file in pass.note(files).unwrap_or_default() {
+        let imported = import_file::handle(world, &file.key, &mut |_| {}).await;
+        pass.note(imported);
     }
     let mut seen = BTreeSet::new();
     loop {

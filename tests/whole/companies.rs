@@ -207,6 +207,7 @@ async fn fault_109_a_mapping_that_is_gone_leaves_the_last_good_one_in_force() {
     home.pass().await.clean();
     std::fs::remove_file(home.path().join("config/acme.toml")).unwrap();
     home.drop_file("acme/shop/report.csv", Stripe::simple("po_1", "2026-01-05").csv());
+    assert_eq!(home.pass().await.booked(), ["stripe:po_1"]);
     let opened = home.open().await;
     assert!(
         opened.companies().await.unwrap().contains(&"acme".to_owned()),

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod companies;
+mod crash;
 mod demo;
 mod files;
+mod lock;
 mod money;
+mod protocol;

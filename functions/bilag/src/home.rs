@@ -1,5 +1,6 @@
 //! A home folder: configuration, inbox, archive, output and state, and the World over them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -81,7 +82,11 @@ impl Home {
         is_home(root)?;
         let state = root.join("state");
         let worker = worker();
-        let lock = if state.join("lock").exists() { Some(lock(&state, &worker, wait)?) } else { None };
+        let mut lock = if state.join("lock").exists() { Some(lock(&state, &worker, wait)?) } else { None };
+        if let Some(lock) = &mut lock {
+            // The claims of a dead worker lapse when the home itself is opened, so its name must stay.
+            lock.leaves = lock.dead.clone().unwrap_or_default();
+        }
         let scratch = scratch()?;
         let copy = scratch.path().join("copy");
         let failed = |error| Failure::from(Error::file("cannot copy the state to", &copy, error));
@@ -106,7 +111,7 @@ impl Home {
             .bucket("config", root.join("config"))
             .bucket("inbox", root.join("inbox"))
             .bucket_over("archive", copy.join("archive"), root.join("archive"))
-            .bucket("verdicts", copy.join("verdicts"));
+            .bucket_over("verdicts", copy.join("verdicts"), &state);
         Home::start(&copy.join("store.db"), buckets, out, (worker, lock, scratch)).await
     }
 
@@ -148,14 +153,20 @@ impl Home {
         Ok(files.filter(|key| key.ends_with(".toml") && !key.contains('/')).collect())
     }
 
-    /// The companies, by their mapping files.
+    /// The companies, by their mapping files and by the verdicts on files that are gone since.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be listed.
+    /// If a folder cannot be listed.
     pub async fn companies(&self) -> Result<Vec<String>, Error> {
         let files = self.mapping_files().await?;
-        Ok(files.iter().filter_map(|file| file.strip_suffix(".toml")).map(str::to_owned).collect())
+        let verdicts = bucket::list(&self.world, &self.world.places.verdicts, "verdicts/").await?;
+        let judged = verdicts
+            .iter()
+            .filter_map(|verdict| verdict.key.strip_prefix("verdicts/")?.strip_suffix(".json"));
+        let names: BTreeSet<&str> =
+            files.iter().filter_map(|file| file.strip_suffix(".toml")).chain(judged).collect();
+        Ok(names.into_iter().map(str::to_owned).collect())
     }
 
     /// The company and settlement that `[<company>/]<provider>:[<scope>:]<id>` names; the company may be left out

@@ -12,6 +12,8 @@ pub struct Lock {
     file: File,
     /// The worker that held the home before and died; its claims can lapse at once.
     pub dead: Option<String>,
+    /// The name that stays behind at a clean end: none, or the dead worker's if its claims were left alone.
+    pub leaves: String,
 }
 
 /// Why a home cannot be locked.
@@ -50,7 +52,7 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let before = read(&mut file).map_err(failed)?;
-        let mut lock = Lock { file, dead: (!before.is_empty()).then_some(before) };
+        let mut lock = Lock { file, dead: (!before.is_empty()).then_some(before), leaves: String::new() };
         lock.write(worker).map_err(failed)?;
         Ok(lock)
     }
@@ -65,8 +67,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A clean end leaves no name behind. Failing to erase it only costs a look at the claims next time.
-        let _ = self.write("");
+        // Failing to erase the name only costs a look at the claims next time.
+        let leaves = std::mem::take(&mut self.leaves);
+        let _ = self.write(&leaves);
     }
 }
 

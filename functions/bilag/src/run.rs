@@ -59,19 +59,28 @@ pub async fn run(home: &Home, out: Out, how: How) -> Result<Exit, Error> {
     })
 }
 
-/// Judges every mapping file and puts the valid ones in force.
+/// Judges every mapping file and puts the valid ones in force. A file that is gone counts as an invalid one.
 ///
 /// # Errors
 ///
 /// If the store or a bucket does not answer.
 pub async fn configurations(home: &Home) -> Result<Vec<Verdict>, Error> {
     let files = home.mapping_files().await?;
-    if files.is_empty() {
+    let companies = home.companies().await?;
+    if companies.is_empty() {
         return Err(Error::config("the config folder has no <company>.toml; write one, or use bilag init"));
     }
     let mut verdicts = Vec::new();
-    for file in files {
-        verdicts.push(check_config::handle(&home.world, &file).await?);
+    for file in &files {
+        verdicts.push(check_config::handle(&home.world, file).await?);
+    }
+    for company in companies.into_iter().filter(|company| !files.contains(&format!("{company}.toml"))) {
+        let gone = format!(
+            "{company}.toml is gone from the config folder; put it back, or remove state/verdicts/{company}.json to \
+             forget the company"
+        );
+        let (hash, errors) = (String::new(), vec![gone]);
+        verdicts.push(Verdict { company, hash, valid: false, errors, warnings: Vec::new() });
     }
     Ok(verdicts)
 }

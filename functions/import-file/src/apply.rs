@@ -5,7 +5,7 @@ use edge::config::Config;
 use edge::{Error, World};
 use ledger::{Cause, Head, Hold, Name, Purpose};
 use providers::{GroupEnd, Provider};
-use store::item::{FileError, FileItem, PositionItem, Rival, SettlementItem, SettlementState};
+use store::item::{FileError, FileItem, PositionItem, Rival, SettlementItem, SettlementState, Source};
 use store::table::{Stored, Written};
 use store::{Due, Key, Table, Trail};
 
@@ -103,6 +103,7 @@ impl Context<'_> {
             corrects: None,
             rival: None,
             config: None,
+            planned_as: None,
             open: found.open,
             follows: found.follows,
             live_from: 1,
@@ -224,6 +225,10 @@ impl Context<'_> {
         if difference.is_none() {
             return Ok(renamed());
         }
+        if old.past.iter().any(|past| is_same_file(&past.source, &new.source)) {
+            // What was corrected since, read once more because the reading changed.
+            return Ok(renamed());
+        }
         let rival = Rival { source: new.source.clone(), head: new.head.clone(), totals: new.totals.clone() };
         let begun = old.config.is_some();
         let correctable = begun
@@ -241,6 +246,7 @@ impl Context<'_> {
                 corrects: Some(old.source.clone()),
                 rival: None,
                 config: None,
+                planned_as: None,
                 live_from: old.live_from,
                 past: old.past.iter().cloned().chain([old.as_past()]).collect(),
                 ..new.clone()
@@ -342,6 +348,13 @@ fn is_incomplete(item: &SettlementItem) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Whether two sources are the same bytes of the same dropped file, perhaps read in different ways.
+fn is_same_file(one: &Source, other: &Source) -> bool {
+    // The rows' place in the archive, `<company>/rows/<hash of the bytes>-<way of reading>/…`.
+    let bytes = |source: &Source| Some(source.manifest.split('/').nth(2)?.split_once('-')?.0.to_owned());
+    one.from == other.from && bytes(one) == bytes(other)
 }
 
 /// Whether a position tells of later days than another.

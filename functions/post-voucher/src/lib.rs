@@ -110,6 +110,7 @@ async fn post(
     if held.body.config.is_none() {
         let trail = Trail::new(world, &held.body.state, SettlementState::Posting, "planned").under(version);
         held.body.config = Some(version.to_owned());
+        held.body.planned_as = Some(held.body.connection.clone());
         held.body.state = SettlementState::Posting;
         if table.save(held, Some(trail)).await? == Written::Lost {
             return Ok(Walked::Lost(booked));

@@ -218,6 +218,7 @@ pub async fn reverse(
     read.body.purpose = Purpose::Settlement;
     read.body.corrects = None;
     read.body.config = None;
+    read.body.planned_as = None;
     let decision = write(world, read, SettlementState::Waiting(REVERSED.to_owned()), (who, reason)).await?;
     Ok(Decision { vouchers: booked, ..decision })
 }

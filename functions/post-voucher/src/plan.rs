@@ -21,14 +21,12 @@ pub async fn vouchers(
     item: &SettlementItem,
 ) -> Result<Result<Vec<Voucher>, Hold>, Error> {
     let title = providers::find(&item.name.provider).map_or(item.name.provider.as_str(), |p| p.title());
-    let Some(mapping) = config.mapping(&item.connection, title, system.lines_max()) else {
+    let connection = item.planned_as.as_ref().unwrap_or(&item.connection);
+    let Some(mapping) = config.mapping(connection, title, system.lines_max()) else {
         return Ok(Err(Hold::new(
             Cause::MissingAccount,
-            format!("{}: the configuration has no connection \"{}\" any more", item.name, item.connection),
-            format!(
-                "add [connections.{}] again, or drop the report in another connection's folder",
-                item.connection
-            ),
+            format!("{}: the configuration has no connection \"{connection}\" any more", item.name),
+            format!("add [connections.{connection}] again, or drop the report in another connection's folder"),
         )));
     };
     let planned = match (&item.purpose, &item.corrects) {

@@ -25,6 +25,7 @@ impl Currency {
         self.0.code()
     }
 
+    #[inline]
     /// Decimal digits of the minor unit by ISO 4217: NOK 2, JPY and ISK 0, KWD 3.
     pub fn digits(self) -> u32 {
         u32::from(self.0.exponent().unwrap_or(2))
@@ -118,6 +119,7 @@ pub const LIMIT_DIGITS: usize = 15;
 ///
 /// Anything but an optional minus, digits, and a dot with digits: thousands separators, a decimal comma, an
 /// exponent, blanks, `NaN`. More decimals than `digits`. More than [`LIMIT_DIGITS`] digits.
+#[inline]
 pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
     let not_decimal = || AmountError::NotDecimal(text.chars().take(40).collect());
     let bytes = text.as_bytes();
@@ -135,13 +137,15 @@ pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
     }
     let fraction = fraction.unwrap_or_default();
     let mut minor: i64 = 0;
-    for &byte in whole.iter().chain(fraction) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return Err(not_decimal());
+    for part in [whole, fraction] {
+        for &byte in part {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return Err(not_decimal());
+            }
+            // Wraps only where the length is refused below.
+            minor = minor.wrapping_mul(10).wrapping_add(i64::from(digit));
         }
-        // Wraps only where the length is refused below.
-        minor = minor.wrapping_mul(10).wrapping_add(i64::from(digit));
     }
     if whole.len() + fraction.len() > LIMIT_DIGITS {
         return Err(AmountError::TooLarge(text.chars().take(40).collect()));
@@ -155,7 +159,9 @@ pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
         return Err(AmountError::TooPrecise { text: text.to_owned(), digits });
     }
     // At most 15 digits and 4 decimals: below the limit of i64.
-    minor *= 10i64.pow(digits - decimals);
+    if digits != decimals {
+        minor *= 10i64.pow(digits - decimals);
+    }
     Ok(Decimal::new(if negative { -minor } else { minor }, digits))
 }
 

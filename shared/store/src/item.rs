@@ -1,6 +1,6 @@
 //! What the table holds: settlements, vouchers, dropped files, positions and configuration pointers.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use ledger::{Head, Hold, Name, Purpose, Reference, Totals};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,9 @@ pub struct SettlementItem {
     /// The configuration version that the vouchers under way are planned by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
+    /// What the connection is called in that version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_as: Option<String>,
     /// The windows' rows may go on in another file.
     #[serde(default)]
     pub open: bool,
@@ -174,6 +177,9 @@ pub struct Past {
     pub source: Source,
     /// What it corrected.
     pub corrects: Option<Source>,
+    /// What the connection was called in the configuration that it was planned by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_as: Option<String>,
 }
 
 impl SettlementItem {
@@ -185,6 +191,7 @@ impl SettlementItem {
             head: self.head.clone(),
             source: self.source.clone(),
             corrects: self.corrects.clone(),
+            planned_as: self.planned_as.clone(),
         }
     }
 
@@ -196,6 +203,7 @@ impl SettlementItem {
             head: past.head.clone(),
             source: past.source.clone(),
             corrects: past.corrects.clone(),
+            planned_as: past.planned_as.clone(),
             ..self.clone()
         }
     }
@@ -265,6 +273,9 @@ pub struct VoucherItem {
     pub state: VoucherState,
     /// The configuration version that it was planned by.
     pub config: String,
+    /// When the last sending began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<DateTime<Utc>>,
     /// The accounting system's own id, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<String>,

@@ -123,6 +123,7 @@ pub async fn plan(world: &World, voucher: &Voucher, config: &str) -> Result<(), 
         hash,
         state: VoucherState::Planned,
         config: config.to_owned(),
+        sent_at: None,
         remote_id: None,
     };
     let trail = Trail::new(world, "", &item.state, "planned from the archive").under(config);
@@ -209,8 +210,9 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
             }
             Found::NotSure => return later(&table, held, Duration::seconds(30)).await,
             Found::Nothing if in_doubt && !visible_after.is_zero() => {
-                let sent_at = held.lease.as_ref().map(|lease| lease.until - LEASE);
-                let since = sent_at.map_or(visible_after, |at| world.clock.now() - at);
+                // A sending may have gone on until its claim ended.
+                let ended_at = held.body.sent_at.map(|at| at + LEASE);
+                let since = ended_at.map_or(visible_after, |at| world.clock.now() - at);
                 if since < visible_after {
                     return later(&table, held, visible_after - since).await;
                 }
@@ -240,6 +242,7 @@ async fn send(
     let intent = VoucherState::Posting(n);
     let trail = Trail::new(world, &held.body.state, &intent, "about to send").under(&held.body.config);
     held.body.state = intent.clone();
+    held.body.sent_at = Some(world.clock.now());
     if table.save(&mut held, Some(trail)).await? == Written::Lost {
         return Ok(Outcome::Later(LEASE));
     }

@@ -9,98 +9,119 @@ use ledger::{Cause, Currency, Head, Hold, Kind, Line, Name, Totals};
 use rust_decimal::Decimal;
 
 use super::settle::Settler;
-use super::wire::Row;
+use super::wire::{Field, Row, Texts};
 use crate::csv_file::{Record, Records};
 use crate::{GroupEnd, Item, ReadError, Rows, Terms, wrong_account};
 
 /// Where each column stands in this file.
 struct Columns {
+    /// By [`Field`]; a number beyond any record where the report has no such column.
+    places: [usize; Field::COUNT],
     payout: usize,
-    id: usize,
-    category: usize,
-    currency: usize,
-    gross: usize,
-    fee: usize,
-    net: usize,
-    created_utc: Option<usize>,
-    created: Option<usize>,
-    source: Option<usize>,
-    charge: Option<usize>,
-    intent: Option<usize>,
-    order: Option<usize>,
-    invoice: Option<usize>,
-    method: Option<usize>,
-    country: Option<usize>,
-    connected: Option<usize>,
+    connected: usize,
     tags: Vec<(String, usize)>,
 }
 
 impl Columns {
     fn of(records: &Records, terms: &Terms) -> Result<Columns, ReadError> {
-        let needed = |name: &str| {
-            records.column(name).ok_or_else(|| {
-                ReadError::new(
+        let place = |name: &str| records.column(name).unwrap_or(usize::MAX);
+        let mut needed = vec![
+            "automatic_payout_id",
+            "balance_transaction_id",
+            "reporting_category",
+            "currency",
+            "gross",
+            "fee",
+            "net",
+        ];
+        if records.column("created_utc").is_none() {
+            needed.push("created");
+        }
+        for name in needed {
+            if records.column(name).is_none() {
+                return Err(ReadError::new(
                     "line 1",
                     format!("the column {name} is missing; export the report with all columns"),
-                )
-            })
-        };
-        let created_utc = records.column("created_utc");
+                ));
+            }
+        }
+        let mut places = [usize::MAX; Field::COUNT];
+        for (field, name) in [
+            (Field::Id, "balance_transaction_id"),
+            (Field::Category, "reporting_category"),
+            (Field::Currency, "currency"),
+            (Field::Gross, "gross"),
+            (Field::Fee, "fee"),
+            (Field::Net, "net"),
+            (Field::CreatedUtc, "created_utc"),
+            (Field::Created, "created"),
+            (Field::Source, "source_id"),
+            (Field::Charge, "charge_id"),
+            (Field::Intent, "payment_intent_id"),
+            (Field::Order, "order_id"),
+            (Field::Invoice, "invoice_number"),
+            (Field::Method, "payment_method_type"),
+            (Field::Country, "card_country"),
+        ] {
+            places[field as usize] = place(name);
+        }
+        let tag = |key: &String| Some((key.clone(), records.column(&format!("payment_metadata[{key}]"))?));
         Ok(Columns {
-            payout: needed("automatic_payout_id")?,
-            id: needed("balance_transaction_id")?,
-            category: needed("reporting_category")?,
-            currency: needed("currency")?,
-            gross: needed("gross")?,
-            fee: needed("fee")?,
-            net: needed("net")?,
-            created: if created_utc.is_some() { records.column("created") } else { Some(needed("created")?) },
-            created_utc,
-            source: records.column("source_id"),
-            charge: records.column("charge_id"),
-            intent: records.column("payment_intent_id"),
-            order: records.column("order_id"),
-            invoice: records.column("invoice_number"),
-            method: records.column("payment_method_type"),
-            country: records.column("card_country"),
-            connected: records.column("connected_account_id"),
-            tags: terms
-                .tags
-                .iter()
-                .filter_map(|key| Some((key.clone(), records.column(&format!("payment_metadata[{key}]"))?)))
-                .collect(),
+            places,
+            payout: place("automatic_payout_id"),
+            connected: place("connected_account_id"),
+            tags: terms.tags.iter().filter_map(tag).collect(),
         })
     }
+}
 
-    fn row<'a>(&'a self, record: &'a Record) -> Row<'a> {
-        let text = |index: usize| Cow::Borrowed(record.get(index).unwrap_or_default());
-        let maybe = |index: Option<usize>| index.map(text).unwrap_or_default();
-        let created_utc = maybe(self.created_utc);
+/// A record of the report, read by field.
+struct InFile<'a> {
+    columns: &'a Columns,
+    record: &'a Record,
+}
+
+impl<'a> InFile<'a> {
+    fn at(&self, place: usize) -> &'a str {
+        self.record.get(place).unwrap_or_default()
+    }
+
+    /// The archived form: the allow-listed fields that are filled.
+    fn row(&self) -> Row<'a> {
+        let created_utc = self.text(Field::CreatedUtc);
         Row {
-            balance_transaction_id: text(self.id),
-            automatic_payout_id: text(self.payout),
-            reporting_category: text(self.category),
-            currency: text(self.currency),
-            gross: text(self.gross),
-            fee: text(self.fee),
-            net: text(self.net),
-            created: if created_utc.is_empty() { maybe(self.created) } else { Cow::Borrowed("") },
+            balance_transaction_id: self.text(Field::Id),
+            automatic_payout_id: Cow::Borrowed(self.at(self.columns.payout)),
+            reporting_category: self.text(Field::Category),
+            currency: self.text(Field::Currency),
+            gross: self.text(Field::Gross),
+            fee: self.text(Field::Fee),
+            net: self.text(Field::Net),
+            created: if created_utc.is_empty() { self.text(Field::Created) } else { Cow::Borrowed("") },
             created_utc,
-            source_id: maybe(self.source),
-            charge_id: maybe(self.charge),
-            payment_intent_id: maybe(self.intent),
-            order_id: maybe(self.order),
-            invoice_number: maybe(self.invoice),
-            payment_method_type: maybe(self.method),
-            card_country: maybe(self.country),
-            connected_account_id: maybe(self.connected),
-            metadata: self
-                .tags
-                .iter()
-                .map(|(key, index)| (Cow::Borrowed(key.as_str()), text(*index)))
-                .filter(|(_, value)| !value.is_empty())
-                .collect(),
+            source_id: self.text(Field::Source),
+            charge_id: self.text(Field::Charge),
+            payment_intent_id: self.text(Field::Intent),
+            order_id: self.text(Field::Order),
+            invoice_number: self.text(Field::Invoice),
+            payment_method_type: self.text(Field::Method),
+            card_country: self.text(Field::Country),
+            connected_account_id: Cow::Borrowed(self.at(self.columns.connected)),
+            metadata: self.metadata(),
         }
+    }
+}
+
+impl<'a> Texts<'a> for InFile<'a> {
+    fn text(&self, field: Field) -> Cow<'a, str> {
+        Cow::Borrowed(self.at(self.columns.places[field as usize]))
+    }
+
+    fn metadata(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        let tags = self.columns.tags.iter();
+        tags.map(|(key, place)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(self.at(*place))))
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
     }
 }
 
@@ -173,15 +194,15 @@ impl Rows for Itemized {
     fn next(&mut self, json: Option<&mut Vec<u8>>) -> Result<Option<Item<'_>>, ReadError> {
         if self.ends.is_none() && self.records.read()? {
             let record = self.records.record();
-            let mut row = self.columns.row(record);
+            let row = InFile { columns: &self.columns, record };
             if let Some(json) = json {
-                serde_json::to_writer(json, &row).map_err(|error| ReadError::new("", error.to_string()))?;
+                serde_json::to_writer(json, &row.row())
+                    .map_err(|error| ReadError::new("", error.to_string()))?;
             }
             let located = |error: ReadError| ReadError { at: self.records.at(), ..error };
-            let payout = record.get(self.columns.payout).unwrap_or_default();
-            let source = self.columns.source.and_then(|index| record.get(index)).unwrap_or_default();
-            let connected = self.columns.connected.and_then(|index| record.get(index)).unwrap_or_default();
-            let line = self.settler.settle(&mut row).map_err(located)?;
+            let payout = row.at(self.columns.payout);
+            let connected = row.at(self.columns.connected);
+            let line = self.settler.settle(&row).map_err(located)?;
             let windowed = self.terms.window_from.is_some_and(|from| line.on >= from);
             let near = self.last.as_ref().filter(|(id, currency, _)| {
                 !windowed && !payout.is_empty() && id == payout && *currency == line.currency
@@ -193,6 +214,7 @@ impl Rows for Itemized {
                         let what = format!("\"{payout}\" is not a payout id");
                         return Err(located(ReadError::new("", what)));
                     }
+                    let source = row.at(self.columns.places[Field::Source as usize]);
                     // A manual payout is named by its source.
                     if payout.is_empty()
                         && line.kind == Kind::Payout

@@ -78,8 +78,8 @@ struct Archived(settle::Settler);
 
 impl Settle for Archived {
     fn line<'a>(&mut self, row: &'a [u8]) -> Result<Line<'a>, ReadError> {
-        let mut row: wire::Row<'a> =
+        let row: wire::Row<'a> =
             serde_json::from_slice(row).map_err(|error| ReadError::new("archive", error.to_string()))?;
-        self.0.settle(&mut row)
+        self.0.settle(&row)
     }
 }

@@ -1,12 +1,10 @@
 //! Stripe's rows to lines: every decision about kind, gross, fee and sign.
 
-use std::mem::take;
-
 use chrono_tz::Tz;
 use ledger::{Currency, FeeType, Kind, Line, money};
 use rust_decimal::Decimal;
 
-use super::wire::Row;
+use super::wire::{Field, Texts};
 use crate::{Days, ReadError, Terms};
 
 /// Turns rows into lines; remembers the last currency and day, which most neighbours share.
@@ -33,14 +31,16 @@ impl Settler {
     /// # Errors
     ///
     /// [`ReadError`] for an amount, currency or timestamp that is none, or if `net` is not `gross - fee`.
-    pub fn settle<'a>(&mut self, row: &mut Row<'a>) -> Result<Line<'a>, ReadError> {
-        let currency = self.currency(&row.currency)?;
+    pub fn settle<'a>(&mut self, row: &impl Texts<'a>) -> Result<Line<'a>, ReadError> {
+        let currency = self.currency(&row.text(Field::Currency))?;
         let digits = major_digits(currency);
-        let amount = |name: &str, text: &str| {
-            money::parse_amount(text, digits).map_err(|error| ReadError::new("", format!("{name}: {error}")))
+        let amount = |name: &str, field: Field| {
+            money::parse_amount(&row.text(field), digits)
+                .map_err(|error| ReadError::new("", format!("{name}: {error}")))
         };
-        let (gross, fee, net) =
-            (amount("gross", &row.gross)?, amount("fee", &row.fee)?, amount("net", &row.net)?);
+        let gross = amount("gross", Field::Gross)?;
+        let fee = amount("fee", Field::Fee)?;
+        let net = amount("net", Field::Net)?;
         if money::checked_sum(net, fee) != Some(gross) {
             return Err(ReadError::new(
                 "",
@@ -49,43 +49,41 @@ impl Settler {
                 ),
             ));
         }
-        let on = if row.created_utc.is_empty() {
-            self.plain.day(&row.created)
+        let created_utc = row.text(Field::CreatedUtc);
+        let on = if created_utc.is_empty() {
+            let created = row.text(Field::Created);
+            self.plain.day(&created).ok_or(created)
         } else {
-            self.utc.day(&row.created_utc)
+            self.utc.day(&created_utc).ok_or(created_utc)
         };
-        let on = on.ok_or_else(|| {
-            let text = if row.created_utc.is_empty() { &row.created } else { &row.created_utc };
+        let on = on.map_err(|text| {
             ReadError::new("", format!("\"{text}\" is not a time like 2026-01-31 12:00:00"))
         })?;
-        if row.balance_transaction_id.is_empty() {
+        let id = row.text(Field::Id);
+        if id.is_empty() {
             return Err(ReadError::new("", "balance_transaction_id is empty; download the report again"));
         }
-        let known = kind_of(&row.reporting_category, gross);
+        let category = row.text(Field::Category);
+        let known = kind_of(&category, gross);
         let (kind, fee_type) = known.unwrap_or((Kind::Adjustment, FeeType::Unknown));
         let is_fee = matches!(kind, Kind::Fee | Kind::FeeRefund | Kind::FeeVat);
         let (gross, fee) = if is_fee { (Decimal::ZERO, fee - gross) } else { (gross, fee) };
-        let mut line = Line::new(take(&mut row.balance_transaction_id), kind, on, gross, fee, currency);
+        let mut line = Line::new(id, kind, on, gross, fee, currency);
         line.unknown = known.is_none();
         line.fee_type = fee_type;
-        line.stays_on_balance = row.reporting_category.starts_with("payout_minimum_balance_");
+        line.stays_on_balance = category.starts_with("payout_minimum_balance_");
         if matches!(kind, Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal) {
-            line.original_id = row.charge_id.clone();
+            line.original_id = row.text(Field::Charge);
         }
-        let references = [
-            &mut row.order_id,
-            &mut row.invoice_number,
-            &mut row.payment_intent_id,
-            &mut row.charge_id,
-            &mut row.source_id,
-        ];
-        if let Some(reference) = references.into_iter().find(|text| !text.is_empty()) {
-            line.reference = take(reference);
-        }
-        line.remote_type = take(&mut row.reporting_category);
-        line.method = take(&mut row.payment_method_type);
-        line.country = take(&mut row.card_country);
-        line.tags = take(&mut row.metadata);
+        line.reference = [Field::Order, Field::Invoice, Field::Intent, Field::Charge, Field::Source]
+            .into_iter()
+            .map(|field| row.text(field))
+            .find(|text| !text.is_empty())
+            .unwrap_or_default();
+        line.remote_type = category;
+        line.method = row.text(Field::Method);
+        line.country = row.text(Field::Country);
+        line.tags = row.metadata();
         Ok(line)
     }
 

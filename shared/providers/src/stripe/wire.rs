@@ -4,6 +4,66 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+/// What is read of a row to make a line, wherever its text lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Id,
+    Category,
+    Currency,
+    Gross,
+    Fee,
+    Net,
+    CreatedUtc,
+    Created,
+    Source,
+    Charge,
+    Intent,
+    Order,
+    Invoice,
+    Method,
+    Country,
+}
+
+impl Field {
+    /// How many there are.
+    pub const COUNT: usize = Field::Country as usize + 1;
+}
+
+/// A row's texts: in the record of a report, or in an archived row.
+pub trait Texts<'a> {
+    /// The text of a field; empty where there is none.
+    fn text(&self, field: Field) -> Cow<'a, str>;
+
+    /// The metadata that the connection keeps, as (key, value).
+    fn metadata(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)>;
+}
+
+impl<'a> Texts<'a> for Row<'a> {
+    fn text(&self, field: Field) -> Cow<'a, str> {
+        match field {
+            Field::Id => self.balance_transaction_id.clone(),
+            Field::Category => self.reporting_category.clone(),
+            Field::Currency => self.currency.clone(),
+            Field::Gross => self.gross.clone(),
+            Field::Fee => self.fee.clone(),
+            Field::Net => self.net.clone(),
+            Field::CreatedUtc => self.created_utc.clone(),
+            Field::Created => self.created.clone(),
+            Field::Source => self.source_id.clone(),
+            Field::Charge => self.charge_id.clone(),
+            Field::Intent => self.payment_intent_id.clone(),
+            Field::Order => self.order_id.clone(),
+            Field::Invoice => self.invoice_number.clone(),
+            Field::Method => self.payment_method_type.clone(),
+            Field::Country => self.card_country.clone(),
+        }
+    }
+
+    fn metadata(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        self.metadata.clone()
+    }
+}
+
 /// A row; amounts are decimal text in major units. Empty text means that the report has no value.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Row<'a> {
