@@ -79,7 +79,7 @@ struct Found {
     open: bool,
     follows: Option<String>,
     totals: ledger::Totals,
-    source: store::item::Source,
+    source: Source,
 }
 
 impl Context<'_> {

@@ -200,6 +200,9 @@ impl Totals {
 
 #[inline]
 fn add(sum: &mut Decimal, amount: Decimal) -> Result<(), Hold> {
+    if amount.is_zero() {
+        return Ok(());
+    }
     *sum = crate::money::checked_sum(*sum, amount).ok_or_else(|| {
         Hold::new(Cause::DoesNotAddUp, "the sum of the rows is beyond any real amount", "check the source")
     })?;

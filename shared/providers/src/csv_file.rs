@@ -303,15 +303,16 @@ fn split(line: &[u8], separator: u8, ends: &mut Vec<usize>) {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     let pattern = u64::from_le_bytes([separator; 8]);
     let (words, rest) = line.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let mut start = 0;
+    for word in words {
         let different = u64::from_le_bytes(*word) ^ pattern;
         let mut zeros = !(((different & LOW) + LOW) | different | LOW);
         while zeros != 0 {
-            ends.push(index * 8 + zeros.trailing_zeros() as usize / 8);
+            ends.push(start + (zeros.trailing_zeros() >> 3) as usize);
             zeros &= zeros - 1;
         }
+        start += 8;
     }
-    let start = words.len() * 8;
     ends.extend((start..).zip(rest).filter(|(_, byte)| **byte == separator).map(|(at, _)| at));
     ends.push(line.len());
 }

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 pub struct Days {
     from: Tz,
     to: Tz,
-    last: Option<(Vec<u8>, NaiveDate)>,
+    last: Option<([u8; DECISIVE], NaiveDate)>,
 }
 
 /// `YYYY-MM-DD HH:MM`: what of a timestamp decides its day, whole quarters being enough but minutes being exact.
@@ -28,10 +28,10 @@ impl Days {
     /// `None` if the text is no such timestamp.
     pub fn day(&mut self, text: &str) -> Option<NaiveDate> {
         let bytes = text.as_bytes();
-        if bytes.len() < DECISIVE || !seconds(&bytes[DECISIVE..]) {
+        let (decisive, rest) = bytes.split_first_chunk::<DECISIVE>()?;
+        if !seconds(rest) {
             return None;
         }
-        let decisive = &bytes[..DECISIVE];
         if let Some((known, day)) = &self.last
             && known == decisive
         {
@@ -48,7 +48,7 @@ impl Days {
             instant = self.from.from_local_datetime(&after_gap).earliest();
         }
         let day = instant?.with_timezone(&self.to).date_naive();
-        self.last = Some((decisive.to_vec(), day));
+        self.last = Some((*decisive, day));
         Some(day)
     }
 }
