@@ -20,6 +20,19 @@ async fn refused(name: &str, bytes: impl AsRef<[u8]>, why: &str) {
 }
 
 #[tokio::test]
+async fn fault_028_columns_that_a_newer_report_adds_are_ignored_and_one_that_is_missing_is_named() {
+    let report = Stripe::simple("po_1", "2026-01-05").csv();
+    let newer: String = report.lines().map(|line| format!("{line},brand_new\n")).collect();
+    let home = TestHome::of("acme");
+    home.drop_file("acme/shop/newer.csv", newer);
+    assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1"]);
+    for column in ["net", "gross", "currency", "created_utc"] {
+        let lacking = report.replacen(&format!("{column},"), &format!("old_{column},"), 1);
+        refused("lacking.csv", lacking, column.trim_end_matches("_utc")).await;
+    }
+}
+
+#[tokio::test]
 async fn fault_067_a_file_cut_off_anywhere_books_nothing_that_it_does_not_prove() {
     let whole = Stripe::simple("po_1", "2026-01-05")
         .payout("po_2")
@@ -32,9 +45,9 @@ async fn fault_067_a_file_cut_off_anywhere_books_nothing_that_it_does_not_prove(
         home.pass().await.clean();
         home.journal("acme").text
     };
-    // At every tenth byte, and around the end of each row.
+    // At many places, and at the end of each row.
     let ends = whole.match_indices('\n').map(|(at, _)| at);
-    let cuts = (0..whole.len()).step_by(29).chain(ends);
+    let cuts = (0..whole.len()).step_by(61).chain(ends);
     for length in cuts {
         let home = TestHome::of("acme");
         home.drop_file("acme/shop/report.csv", &whole[..length]);
@@ -369,4 +382,56 @@ async fn a_report_that_begins_in_mid_ledger_waits_for_the_one_before_it() {
     let held = "acme/vipps-mobilepay:460017-2000002";
     assert_eq!(pass.held_for(held), Some("payout-row-missing"));
     assert!(home.journal("acme").transactions.is_empty());
+}
+
+#[tokio::test]
+async fn fault_086_a_report_moved_from_the_wrong_folder_to_the_right_one_is_booked() {
+    let home = TestHome::new();
+    let second = "[connections.kiosk]\nprovider = \"vipps-mobilepay\"\naccount = \"777777\"\nstart_on = 2024-01-01\n\n\
+        [connections.kiosk.accounts]\nprovider_balance = \"1572\"\n\n[accounts]";
+    home.config("acme", &mapping("acme").replacen("[accounts]", second, 1));
+    let report = Vipps::new("777777", "470077").capture("2026-01-05", "100.00").paid("2026-01-05", "2000001");
+    home.drop_file("acme/counter/report.csv", report.csv());
+    let name = "acme/vipps-mobilepay:470077-2000001";
+    assert_eq!(home.pass().await.held_for(name), Some("wrong-account"));
+    home.take_away("acme/counter/report.csv");
+    home.drop_file("acme/kiosk/report.csv", report.csv());
+    home.pass().await.clean();
+    assert_eq!(home.journal("acme").balance("1909").to_string(), "100.00");
+    assert!(home.replays().await);
+}
+
+#[tokio::test]
+async fn rows_that_a_later_report_shows_as_paid_are_no_longer_with_the_provider() {
+    let home = TestHome::of("acme");
+    let days = Vipps::new("548005", "460017")
+        .capture("2026-01-05", "100.00")
+        .paid("2026-01-05", "2000001")
+        .capture("2026-01-06", "20.00");
+    home.drop_file("acme/counter/a.csv", days.csv());
+    home.pass().await.clean();
+    let open = async |home: &TestHome| {
+        let opened = home.open().await;
+        bilag::status::Report::read(&opened).await.unwrap().open.len()
+    };
+    assert_eq!(open(&home).await, 1);
+    home.drop_file("acme/counter/b.csv", days.paid("2026-01-06", "2000002").csv());
+    home.pass().await.clean();
+    assert_eq!(open(&home).await, 0);
+}
+
+#[tokio::test]
+async fn a_hold_on_rows_without_a_payout_ends_when_a_report_with_the_payout_comes() {
+    let home = TestHome::of("acme");
+    // The balance before the first row is not 0, and no payout is shown.
+    let cut = Vipps::new("548005", "460017").opening("40.00").capture("2026-01-05", "60.00");
+    home.drop_file("acme/counter/a.csv", cut.csv());
+    home.pass().await;
+    let whole = Vipps::new("548005", "460017")
+        .capture("2026-01-04", "40.00")
+        .capture("2026-01-05", "60.00")
+        .paid("2026-01-05", "2000001");
+    home.drop_file("acme/counter/b.csv", whole.csv());
+    let pass = home.pass().await.clean();
+    assert_eq!(pass.booked(), ["vipps-mobilepay:460017-2000001"]);
 }

@@ -9,3 +9,4 @@ mod files;
 mod lock;
 mod money;
 mod protocol;
+mod tidy;

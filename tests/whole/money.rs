@@ -128,6 +128,26 @@ async fn fault_092_a_payout_that_came_back_is_booked_once_by_its_own_voucher() {
 }
 
 #[tokio::test]
+async fn fault_093_a_payout_cancelled_on_its_way_is_taken_back_by_a_voucher_and_not_by_deletion() {
+    let home = TestHome::of("acme");
+    let first = Stripe::simple("po_0", "2026-01-05");
+    home.drop_file("acme/shop/a.csv", first.csv());
+    home.pass().await.clean();
+    let before = home.journal("acme").text;
+    let again = first
+        .payout("po_1")
+        .row("payout_reversal", "2026-01-05 15:00:00", "97.00", "0.00")
+        .paid("2026-01-06 12:00:00");
+    home.drop_file("acme/shop/b.csv", again.csv());
+    assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1", "stripe:po_1:payout-reversal"]);
+    let journal = home.journal("acme");
+    assert!(journal.text.starts_with(&before));
+    // The money is on its way once.
+    assert_eq!(journal.balance("1909").to_string(), "97.00");
+    assert_eq!(journal.balance("1570").to_string(), "0");
+}
+
+#[tokio::test]
 async fn fault_094_a_negative_payout_takes_money_from_the_bank() {
     let report = Stripe::new().payout("po_1").sale(DAY, "20.00", "1.00").refund(DAY, "-119.00").paid(PAID);
     let journal = journal(&report).await;

@@ -517,6 +517,27 @@ async fn fault_044_eight_attempts_without_progress_are_poison() {
 }
 
 #[tokio::test]
+async fn fault_045_what_is_released_from_poison_is_found_or_sent_once() {
+    for (first, sent) in [(Send::AcceptAndLose, 1), (Send::Lose, 2)] {
+        let stage = Stage::new(LOOKUP, [first]).await;
+        assert!(matches!(stage.outcome("a").await, Outcome::Later(_)));
+        stage.books.lock().unwrap().looks = [Look::Fails; 8].into();
+        for _ in 0..8 {
+            assert!(stage.walk("a").await.unwrap().is_err());
+            stage.later(LEASE);
+        }
+        assert!(matches!(stage.outcome("a").await, Outcome::Held(_)));
+        // What release does to the voucher.
+        let world = stage.world("kari").await;
+        let mut item = stage.item().await;
+        item.body.state = VoucherState::Planned;
+        Table::of(&world).replace(&item, None, None).await.unwrap();
+        assert_eq!(stage.to_the_end().await, Outcome::Posted);
+        assert_eq!((stage.saved(), stage.sent()), (1, sent));
+    }
+}
+
+#[tokio::test]
 async fn fault_047_a_clock_that_jumps_back_costs_time_and_no_second_voucher() {
     let stage = Stage::new(LOOKUP, [Send::AcceptAndLose]).await;
     assert!(matches!(stage.outcome("a").await, Outcome::Later(_)));

@@ -38,7 +38,7 @@ pub struct Home {
     pub world: World,
     /// What the dispatcher handed over.
     pub dispatched: Arc<Dispatched>,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
     _scratch: tempfile::TempDir,
 }
 
@@ -55,22 +55,28 @@ impl Home {
             .map_err(|error| Failure::from(Error::file("cannot make", &state, error)))?;
         let worker = worker();
         let lock = lock(&state, &worker, wait)?;
-        let dead = lock.dead.clone();
         let buckets = Buckets::new()
             .bucket("config", root.join("config"))
             .bucket("inbox", root.join("inbox"))
             .bucket("archive", root.join("archive"))
             .bucket("verdicts", &state);
         let scratch = scratch()?;
-        let home =
+        let mut home =
             Home::start(&state.join("store.db"), buckets, root.join("out"), (worker, Some(lock), scratch))
                 .await?;
-        if let Some(dead) = dead {
-            for company in home.companies().await? {
-                Table::of(&home.world).lapse(&company, &["s#", "v#"], &dead).await?;
+        home.lapse_claims_of_the_dead().await?;
+        Ok(home)
+    }
+
+    async fn lapse_claims_of_the_dead(&mut self) -> Result<(), Error> {
+        let companies = self.companies().await?;
+        let Some(lock) = self.lock.as_mut().filter(|lock| !lock.dead.is_empty()) else { return Ok(()) };
+        for dead in &lock.dead {
+            for company in &companies {
+                Table::of(&self.world).lapse(company, &["s#", "v#"], dead).await?;
             }
         }
-        Ok(home)
+        lock.lapsed()
     }
 
     /// Opens a copy of a home's state that is thrown away: everything works, nothing in the home changes.
@@ -82,11 +88,7 @@ impl Home {
         is_home(root)?;
         let state = root.join("state");
         let worker = worker();
-        let mut lock = if state.join("lock").exists() { Some(lock(&state, &worker, wait)?) } else { None };
-        if let Some(lock) = &mut lock {
-            // The claims of a dead worker lapse when the home itself is opened, so its name must stay.
-            lock.leaves = lock.dead.clone().unwrap_or_default();
-        }
+        let lock = if state.join("lock").exists() { Some(lock(&state, &worker, wait)?) } else { None };
         let scratch = scratch()?;
         let copy = scratch.path().join("copy");
         let failed = |error| Failure::from(Error::file("cannot copy the state to", &copy, error));
@@ -139,7 +141,7 @@ impl Home {
         let files = (Some(out), scratch.path().to_owned());
         let world = World::new(Arc::new(SystemClock), clients, places, invoker, worker, files);
         Table::of(&world).create_if_missing().await?;
-        Ok(Home { world, dispatched, _lock: lock, _scratch: scratch })
+        Ok(Home { world, dispatched, lock, _scratch: scratch })
     }
 
     /// The mapping files of the config folder, by name.

@@ -10,10 +10,10 @@ use edge::Error;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    /// The worker that held the home before and died; its claims can lapse at once.
-    pub dead: Option<String>,
-    /// The name that stays behind at a clean end: none, or the dead worker's if its claims were left alone.
-    pub leaves: String,
+    worker: String,
+    /// Workers that held the home before and died; their claims can lapse at once. They stay in the file until
+    /// [`Lock::lapsed`], so that whoever dies or ends before that leaves them to the next.
+    pub dead: Vec<String>,
 }
 
 /// Why a home cannot be locked.
@@ -52,9 +52,21 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let before = read(&mut file).map_err(failed)?;
-        let mut lock = Lock { file, dead: (!before.is_empty()).then_some(before), leaves: String::new() };
-        lock.write(worker).map_err(failed)?;
+        let dead: Vec<String> = before.split_whitespace().map(str::to_owned).collect();
+        let mut lock = Lock { file, worker: worker.to_owned(), dead };
+        lock.write(&format!("{worker} {}", lock.dead.join(" "))).map_err(failed)?;
         Ok(lock)
+    }
+
+    /// Forgets the dead workers, whose claims have lapsed.
+    ///
+    /// # Errors
+    ///
+    /// If the lock file cannot be written.
+    pub fn lapsed(&mut self) -> Result<(), Error> {
+        self.dead.clear();
+        let worker = self.worker.clone();
+        self.write(&worker).map_err(|error| Error::retry("cannot write the lock file").because(error))
     }
 
     fn write(&mut self, text: &str) -> std::io::Result<()> {
@@ -68,14 +80,14 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Failing to erase the name only costs a look at the claims next time.
-        let leaves = std::mem::take(&mut self.leaves);
-        let _ = self.write(&leaves);
+        let left = self.dead.join(" ");
+        let _ = self.write(&left);
     }
 }
 
 fn read(file: &mut File) -> std::io::Result<String> {
     file.rewind()?;
     let mut text = String::new();
-    file.take(200).read_to_string(&mut text)?;
+    file.take(10_000).read_to_string(&mut text)?;
     Ok(text.trim().to_owned())
 }

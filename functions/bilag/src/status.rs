@@ -111,7 +111,8 @@ impl Report {
             for voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(&item.name)).await? {
                 let returned = &voucher.body;
                 // The money of an earlier payout came back: it is no longer on its way.
-                if returned.reference.purpose == Purpose::PayoutReversal && returned.state == VoucherState::Posted
+                if returned.reference.purpose == Purpose::PayoutReversal
+                    && returned.state == VoucherState::Posted
                 {
                     self.transit.push(Transit {
                         company: company.to_owned(),

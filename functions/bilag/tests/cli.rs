@@ -307,6 +307,25 @@ fn an_invalid_configuration_ends_with_2_while_the_last_good_one_works_on() {
 }
 
 #[test]
+fn a_configuration_that_is_gone_ends_with_2_while_the_last_good_one_works_on() {
+    let home = Home::new("");
+    home.write("config/other.toml", &MAPPING.replace("\"shop\"", "\"other\""));
+    assert_eq!(home.run(&["run", "HOME"]).exit, 0);
+    std::fs::remove_file(home.path().join("config/shop.toml")).unwrap();
+    home.write("inbox/shop/web/later.csv", &format!("{HEADER}{SOUND}"));
+    let ran = home.run(&["run", "HOME", "--json"]);
+    assert_eq!(ran.exit, 2, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.objects("voucher")[0]["reference"], "stripe:po_1");
+    let complaints = ran.objects("config");
+    assert!(
+        complaints.iter().any(|line| line["message"].as_str().unwrap().contains("shop.toml is gone")),
+        "{complaints:?}"
+    );
+    assert_eq!(home.run(&["check", "HOME"]).exit, 2);
+    assert_eq!(home.run(&["show", "HOME", "shop/stripe:po_1"]).exit, 0);
+}
+
+#[test]
 fn preview_tells_every_line_and_leaves_the_home_as_it_is() {
     let home = Home::new(SOUND);
     let before = home.files();

@@ -1,6 +1,6 @@
 //! What a file's settlements mean beside those that are known: new, the same again, another source, or a change.
 
-use chrono::Duration;
+use chrono::{Duration, NaiveDate};
 use edge::config::Config;
 use edge::{Error, World};
 use ledger::{Cause, Head, Hold, Name, Purpose};
@@ -44,10 +44,14 @@ pub async fn apply(
     });
     let mut applied = Applied { settlements: 0, error: None };
     let mut open_positions = Vec::new();
+    let mut emptied = Vec::new();
     for (index, group) in groups.into_iter().enumerate() {
         match group.end {
             GroupEnd::Settlement { head, hold, open, follows } => {
                 applied.settlements += 1;
+                if hold.is_none() && !head.account.is_empty() && head.closing.is_zero() {
+                    emptied.push((head.account.clone(), head.currency.code(), group.totals.last_on));
+                }
                 let found =
                     Found { head: *head, hold, open, follows, totals: group.totals, source: group.source };
                 if let Some(error) = context.settlement(found, index).await? {
@@ -68,7 +72,7 @@ pub async fn apply(
             }
         }
     }
-    context.positions(open_positions).await?;
+    context.positions(open_positions, &emptied).await?;
     context.followers(provider.name()).await?;
     Ok(applied)
 }
@@ -277,7 +281,13 @@ impl Context<'_> {
     }
 
     /// Rows without a payout: what this file shows of a scope replaces what an earlier one showed.
-    async fn positions(&self, open: Vec<PositionItem>) -> Result<(), Error> {
+    ///
+    /// `emptied` are the accounts that this file proves to be at 0, with currency and day.
+    async fn positions(
+        &self,
+        open: Vec<PositionItem>,
+        emptied: &[(String, &str, Option<NaiveDate>)],
+    ) -> Result<(), Error> {
         let known = self.table.list::<PositionItem>(self.company, &format!("o#{}#", self.connection)).await?;
         for position in &open {
             let key = Key::position(self.company, self.connection, &position.scope, &position.currency);
@@ -292,10 +302,16 @@ impl Context<'_> {
                 Some(_) => {}
             }
         }
-        // The same file without open rows any more: a fuller version was dropped under its name.
-        for read in
-            known.into_iter().filter(|read| read.body.file == self.file.file && read.body.totals.rows > 0)
-        {
+        // No open rows any more: a fuller version of the same file, or a later file in which a payout took them.
+        let ended = |position: &PositionItem| {
+            position.file == self.file.file
+                || emptied.iter().any(|(account, currency, on)| {
+                    *account == position.scope
+                        && *currency == position.currency
+                        && *on >= position.totals.last_on
+                })
+        };
+        for read in known.into_iter().filter(|read| read.body.totals.rows > 0 && ended(&read.body)) {
             let still = open.iter().any(|p| p.scope == read.body.scope && p.currency == read.body.currency);
             if !still {
                 let mut next = read;
