@@ -90,3 +90,21 @@ async fn many_deaths_in_a_row_are_no_poison() {
     }
     assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1"]);
 }
+
+#[tokio::test]
+async fn a_death_before_the_claims_of_an_earlier_one_lapsed_hides_neither() {
+    let home = TestHome::of("acme");
+    die_in_the_middle(&home).await;
+    let lock = home.path().join("state/lock");
+    let earlier = std::fs::read_to_string(&lock).unwrap();
+    // Takes the lock and dies at once: a folder stands where the store should be.
+    let store = home.path().join("state/store.db");
+    std::fs::rename(&store, home.path().join("aside.db")).unwrap();
+    std::fs::create_dir(&store).unwrap();
+    assert!(Home::open(home.path(), false).await.is_err());
+    std::fs::remove_dir(&store).unwrap();
+    std::fs::rename(home.path().join("aside.db"), &store).unwrap();
+    std::fs::write(&lock, format!("4711-1 {}", std::fs::read_to_string(&lock).unwrap())).unwrap();
+    assert!(std::fs::read_to_string(&lock).unwrap().contains(&earlier));
+    assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1"]);
+}

@@ -216,7 +216,7 @@ impl Units {
 /// Where the rows come from, once their order is known.
 enum Source {
     /// The file itself, which stands oldest first.
-    Stream(Records),
+    Stream(Box<Records>),
     /// Archived forms in ledger order, unit by unit.
     Sorted { json: Vec<u8>, rows: Vec<Entry>, next: usize },
 }
@@ -251,7 +251,7 @@ impl Portal {
         again.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut records = Records::open(again)?;
         let source = match unordered {
-            None => Source::Stream(records),
+            None => Source::Stream(Box::new(records)),
             Some(at) if rows > SORTED_ROWS_MAX => {
                 return Err(ReadError::new(
                     at,
