@@ -156,11 +156,8 @@ fn whole(bytes: &[u8]) -> usize {
 fn ours(rest: &[u8]) -> bool {
     let text = String::from_utf8_lossy(rest);
     let starts = |line: &str, with: &str| line.starts_with(with) || with.starts_with(line);
-    text.lines().enumerate().all(|(index, line)| {
-        starts(line, "account ")
-            || starts(line, "commodity ")
-            || line.starts_with("    ")
-            || (index == 0 || !line.starts_with(' ')) && is_header_start(line)
+    text.lines().all(|line| {
+        ["account ", "commodity ", "    "].into_iter().any(|with| starts(line, with)) || is_header_start(line)
     })
 }
 
