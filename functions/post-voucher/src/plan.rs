@@ -26,7 +26,9 @@ pub async fn vouchers(
         return Ok(Err(Hold::new(
             Cause::MissingAccount,
             format!("{}: the configuration has no connection \"{connection}\" any more", item.name),
-            format!("add [connections.{connection}] again, or drop the report in another connection's folder"),
+            format!(
+                "add [connections.{connection}] again, or drop the report in another connection's folder"
+            ),
         )));
     };
     let planned = match (&item.purpose, &item.corrects) {
