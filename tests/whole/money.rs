@@ -453,3 +453,56 @@ async fn line_limits_split_a_voucher_into_balanced_parts() {
     assert_eq!(journal.balance("1579").to_string(), "-60000.00");
     assert_eq!(journal.balance("1570").to_string(), "0");
 }
+
+/// The mapping with the shop's account booked by day from `from` on.
+fn by_day(from: &str) -> String {
+    let keys = format!("book = \"clearing\"\nsettle_by = \"window\"\naccount = \"acct_1\"\nfrom = {from}");
+    mapping("acme").replacen("book = \"clearing\"", &keys, 1)
+}
+
+#[tokio::test]
+async fn an_account_without_payout_lists_is_booked_by_day_and_cut_days_wait() {
+    let report = Stripe::new()
+        .payout("")
+        .sale("2026-01-04 10:00:00", "50.00", "1.00")
+        .sale("2026-01-05 10:00:00", "100.00", "3.00")
+        .sale("2026-01-05 11:00:00", "60.00", "2.00")
+        .refund("2026-01-05 12:00:00", "-10.00")
+        .sale("2026-01-06 10:00:00", "70.00", "2.00");
+    let (home, pass) = after_with(&by_day("2026-01-01"), &report).await;
+    assert!(pass.held.is_empty());
+    let journal = home.journal("acme");
+    assert_eq!(journal.references(), ["stripe:acct_1:window-2026-01-05-NOK"]);
+    assert_eq!(journal.balance("1570").to_string(), "145.00");
+    assert_eq!(journal.balance("1579").to_string(), "-150.00");
+}
+
+#[tokio::test]
+async fn days_whose_rows_are_booked_by_payout_are_not_booked_again_by_day() {
+    let report = Stripe::simple("po_0", "2026-01-04")
+        .payout("po_1")
+        .sale("2026-01-05 10:00:00", "100.00", "3.00")
+        .paid("2026-01-07 12:00:00")
+        .payout("")
+        .sale("2026-01-08 10:00:00", "10.00", "1.00")
+        .sale("2026-01-09 10:00:00", "20.00", "1.00")
+        .sale("2026-01-10 10:00:00", "30.00", "1.00");
+    let (home, _) = after(&report).await;
+    assert_eq!(home.journal("acme").references(), ["stripe:po_0", "stripe:po_1"]);
+    home.config("acme", &by_day("2026-01-01"));
+    let pass = home.pass().await;
+    assert!(pass.failed.is_empty(), "{:?}", pass.failed);
+    assert!(!pass.unreadable.is_empty());
+    let journal = home.journal("acme");
+    assert!(
+        !journal.references().iter().any(|name| name.contains("window-2026-01-05")),
+        "{:?}",
+        journal.references()
+    );
+    home.config("acme", &by_day("2026-01-08"));
+    home.pass().await.clean();
+    let journal = home.journal("acme");
+    let names = journal.references();
+    assert_eq!(names.iter().filter(|name| name.contains("po_")).count(), 2, "{names:?}");
+    assert!(names.contains(&"stripe:acct_1:window-2026-01-09-NOK"), "{names:?}");
+}

@@ -3,7 +3,7 @@
 use chrono::{Duration, NaiveDate};
 use edge::config::Config;
 use edge::{Error, World};
-use ledger::{Cause, Head, Hold, Name, Purpose};
+use ledger::{Cause, Currency, Head, Hold, Name, Purpose};
 use providers::{GroupEnd, Provider};
 use store::item::{FileError, FileItem, PositionItem, Rival, SettlementItem, SettlementState, Source};
 use store::table::{Stored, Written};
@@ -25,6 +25,16 @@ struct Context<'a> {
     company: &'a str,
     connection: &'a str,
     file: &'a FileItem,
+    /// Settlements of this connection that are booked or will be.
+    booked: Vec<Booked>,
+}
+
+/// Which days a settlement covers, by payout or by day.
+struct Booked {
+    name: Name,
+    window: bool,
+    currency: Currency,
+    days: (NaiveDate, NaiveDate),
 }
 
 /// Brings all groups of a file into the table.
@@ -37,7 +47,9 @@ pub async fn apply(
     file: &FileItem,
     mut groups: Vec<Group>,
 ) -> Result<Applied, Error> {
-    let context = Context { world, table: Table::of(world), config, company, connection, file };
+    let table = Table::of(world);
+    let booked = booked(&table, company, connection, provider.name()).await?;
+    let context = Context { world, table, config, company, connection, file, booked };
     groups.sort_by_key(|group| match &group.end {
         GroupEnd::Settlement { head, .. } => (Some(head.payout_on), head.name.id.clone()),
         GroupEnd::Open { scope, .. } => (None, scope.clone()),
@@ -88,6 +100,9 @@ struct Found {
 
 impl Context<'_> {
     async fn settlement(&self, found: Found, index: usize) -> Result<Option<FileError>, Error> {
+        if let Some(error) = self.booked_the_other_way(&found) {
+            return Ok(Some(error));
+        }
         let key = Key::settlement(self.company, &found.head.name);
         let state = self.state(&found).await?;
         let due = |state: &SettlementState| {
@@ -169,6 +184,26 @@ impl Context<'_> {
             return Ok(SettlementState::Held(hold));
         }
         Ok(SettlementState::Fetched)
+    }
+
+    /// Rows are booked by payout or by day, never both: a change of `settle_by` needs a day on which no payout with
+    /// earlier rows is open.
+    fn booked_the_other_way(&self, found: &Found) -> Option<FileError> {
+        let (head, (first, last)) = (&found.head, days(&found.head, &found.totals));
+        let clash = self.booked.iter().find(|other| {
+            other.window != head.window
+                && other.currency == head.currency
+                && other.days.0 <= last
+                && first <= other.days.1
+        })?;
+        Some(FileError {
+            at: head.name.to_string(),
+            cause: format!(
+                "duplicate-differs: days {first} to {last} hold rows that {} books already; set from under \
+                 [connections.{}] to a day after the rows of the last payout that is booked whole",
+                clash.name, self.connection
+            ),
+        })
     }
 
     /// A settlement that does not begin at 0 must begin where the one before ended.
@@ -345,6 +380,32 @@ impl Context<'_> {
         }
         Ok(())
     }
+}
+
+/// The days that a settlement's rows cover.
+fn days(head: &Head, totals: &ledger::Totals) -> (NaiveDate, NaiveDate) {
+    (totals.first_on.unwrap_or(head.payout_on), totals.last_on.unwrap_or(head.payout_on))
+}
+
+async fn booked(
+    table: &Table<'_>,
+    company: &str,
+    connection: &str,
+    provider: &str,
+) -> Result<Vec<Booked>, Error> {
+    let known = table.list::<SettlementItem>(company, &format!("s#{provider}#")).await?;
+    let live = known.into_iter().map(|read| read.body).filter(|item| {
+        let waits = matches!(item.state, SettlementState::Waiting(_));
+        item.connection == connection && !waits && !is_incomplete(item)
+    });
+    Ok(live
+        .map(|item| Booked {
+            days: days(&item.head, &item.totals),
+            name: item.name,
+            window: item.head.window,
+            currency: item.head.currency,
+        })
+        .collect())
 }
 
 /// A source that did not prove its settlement, so that a better one may take its place.
