@@ -95,8 +95,8 @@ async fn a_folder_without_a_connection_is_told_and_read_when_it_has_one() {
     assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1"]);
 }
 
-/// Brings a home to the moment after the intent of the first sending was written: the settlement and its voucher are
-/// `posting`, and the worker is gone.
+/// Brings a home to the moment after the intent of the first sending was written: the settlement and its first voucher
+/// are `posting`, further ones are planned, and the worker is gone.
 async fn stop_after_the_intent(home: &TestHome, in_the_books: bool) {
     let opened = home.open().await;
     let table = Table::of(&opened.world);
@@ -109,7 +109,8 @@ async fn stop_after_the_intent(home: &TestHome, in_the_books: bool) {
     let due = store::Due { function: "post-voucher", at: chrono::Utc::now() };
     table.replace(&item, Some(due), None).await.unwrap();
     for mut voucher in table.list::<VoucherItem>("acme", "v#stripe##po_1#").await.unwrap() {
-        voucher.body.state = VoucherState::Posting(1);
+        let first = voucher.body.reference.part == 1;
+        voucher.body.state = if first { VoucherState::Posting(1) } else { VoucherState::Planned };
         voucher.body.remote_id = None;
         table.replace(&voucher, None, None).await.unwrap();
     }
@@ -138,6 +139,29 @@ async fn fault_108_a_posting_that_has_begun_ends_on_the_configuration_it_began_w
         assert_eq!(voucher.state, VoucherState::Posted);
         assert!(home.replays().await);
     }
+}
+
+#[tokio::test]
+async fn fault_108_the_parts_that_were_not_sent_yet_keep_to_the_plan_of_the_first() {
+    let home = TestHome::new();
+    let by_month =
+        mapping("acme").replacen("book = \"clearing\"", "book = \"clearing\"\ncut_off = \"month\"", 1);
+    home.config("acme", &by_month);
+    let report = Stripe::new()
+        .payout("po_1")
+        .sale("2025-12-30 10:00:00", "100.00", "3.00")
+        .sale("2026-01-02 10:00:00", "200.00", "4.00")
+        .paid("2026-01-03 12:00:00");
+    home.drop_file("acme/shop/report.csv", report.csv());
+    home.pass().await.clean();
+    let booked = home.journal("acme");
+    assert_eq!(booked.references(), ["stripe:po_1:1/2", "stripe:po_1:2/2"]);
+    stop_after_the_intent(&home, false).await;
+    // Another account, and no parts any more.
+    home.config("acme", &mapping("acme").replace("\"1579\"", "\"1589\""));
+    home.pass().await.clean();
+    assert_eq!(home.journal("acme").text, booked.text);
+    assert!(home.replays().await);
 }
 
 #[tokio::test]
