@@ -78,6 +78,7 @@ pub fn judge(file_name: &str, text: &[u8]) -> Result<(Config, Vec<Problem>), Vec
             name: system.name(),
             lines_max: system.lines_max(),
             needs_secret: system.needs_secret(),
+            has_drafts: system.has_drafts(),
         })
         .collect();
     read(file_name, text, &Known { providers: &providers, systems: &systems })

@@ -4,7 +4,7 @@
 pub mod operate;
 pub mod plan;
 
-use accounting::System;
+use accounting::{Books, System};
 use chrono::Duration;
 use edge::config::Config;
 use edge::{Error, World};
@@ -64,8 +64,8 @@ pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
         Ok(vouchers) => vouchers,
         Err(hold) => return hold_it(world, &table, held, hold).await,
     };
-    let outbox = system.open(world, &key.company)?;
-    let posted = post(world, &table, &mut held, &vouchers, outbox.as_ref(), &version).await?;
+    let books = open(world, &config).await?;
+    let posted = post(world, &table, &mut held, &vouchers, books.as_ref(), &version).await?;
     finish(world, &table, held, posted, &version).await
 }
 
@@ -168,6 +168,20 @@ async fn hold_it(
     held.body.state = state;
     table.release(&mut held, None, true, Some(trail)).await?;
     Ok(Posted { held: Some(hold), ..Posted::default() })
+}
+
+/// The books of a configuration's company.
+///
+/// # Errors
+///
+/// If this version does not have the system, its secret is missing, or this place cannot reach it.
+pub async fn open<'w>(world: &'w World, config: &'w Config) -> Result<Box<dyn Books + 'w>, Error> {
+    let (company, settings) = (&config.company, &config.accounting);
+    let secret = match &settings.secret {
+        Some(entry) => Some(world.secrets.entry(&company.id, entry).await?),
+        None => None,
+    };
+    system_of(config)?.open(accounting::Access { world, company, settings, secret })
 }
 
 /// The accounting system of a configuration.

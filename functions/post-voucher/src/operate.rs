@@ -174,7 +174,7 @@ pub async fn reverse(
         .collect();
     let version = read.body.config.clone().unwrap_or_default();
     let config = check_config::by_version(world, company, &version).await?;
-    let outbox = crate::system_of(&config)?.open(world, company)?;
+    let outbox = crate::open(world, &config).await?;
     let parts = u32::try_from(live.len()).unwrap_or(u32::MAX);
     let mut booked = Vec::new();
     for (original, part) in live.iter().zip(1..) {

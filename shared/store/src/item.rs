@@ -46,6 +46,26 @@ impl Key {
         Key::new(company, "c".to_owned())
     }
 
+    /// The key of a connection's discovery.
+    pub fn connection(company: &str, connection: &str) -> Key {
+        Key::new(company, format!("n#{connection}"))
+    }
+
+    /// The key of a sealed token: of a connection or of the accounting system.
+    pub fn token(company: &str, user: &str) -> Key {
+        Key::new(company, format!("k#token#{user}"))
+    }
+
+    /// The key of something that can be asked for again, kept to save calls.
+    pub fn cached(company: &str, what: &str) -> Key {
+        Key::new(company, format!("k#cache#{what}"))
+    }
+
+    /// The key of the calls that a credential may make at a host, over all companies that use it.
+    pub fn pace(host: &str, credential: &str) -> Key {
+        Key::new(&format!("bucket#{host}#{credential}"), "bucket".to_owned())
+    }
+
     fn new(company: &str, item: String) -> Key {
         Key { company: company.to_owned(), item }
     }

@@ -38,8 +38,27 @@ pub enum Answer {
         /// The system's own id.
         id: String,
     },
+    /// Saved under this id as a draft, which a person books.
+    Drafted {
+        /// The system's own id.
+        id: String,
+    },
+    /// Saved under this id, but not as it was sent.
+    Differs {
+        /// The system's own id.
+        id: String,
+        /// What differs, line by line.
+        what: String,
+    },
     /// Surely not saved: a listed answer says so.
     NotWritten(Hold),
+    /// Surely not saved, and worth another try after this time: too many calls, a maintenance window.
+    Later {
+        /// How long to wait at least.
+        after: Duration,
+        /// What the system said.
+        why: String,
+    },
     /// Nobody knows.
     Unknown,
 }
@@ -51,6 +70,11 @@ pub enum Found {
     Nothing,
     /// One that is equal to the voucher, line by line.
     Ours {
+        /// The system's own id.
+        id: String,
+    },
+    /// One that is equal to the voucher, as a draft.
+    Draft {
         /// The system's own id.
         id: String,
     },
@@ -89,6 +113,29 @@ pub trait Outbox: Send + Sync {
     ///
     /// If the system cannot be asked now.
     async fn find(&self, voucher: &Voucher) -> Result<Found, Error>;
+
+    /// Whether vouchers may have a document (PDF) attached.
+    fn takes_documents(&self) -> bool {
+        false
+    }
+
+    /// Attaches the voucher's document to the saved voucher of this id. Never saves a voucher.
+    ///
+    /// # Errors
+    ///
+    /// If the document was not, or perhaps not, attached.
+    async fn attach(&self, id: &str, _document: Vec<u8>) -> Result<(), Error> {
+        Err(Error::bug(format!("voucher {id}: this accounting system takes no documents")))
+    }
+
+    /// Whether the saved voucher of this id has a document already: asked when the answer to an attachment was lost.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot be asked now.
+    async fn has_document(&self, _id: &str) -> Result<bool, Error> {
+        Ok(false)
+    }
 }
 
 /// What became of a voucher in this walk.
@@ -200,6 +247,7 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
                     if in_doubt { "found by its reference" } else { "was there already, equal line by line" };
                 return posted(&table, world, held, id, why).await;
             }
+            Found::Draft { id } => return drafted(&table, world, held, id).await,
             Found::Differs(what) => {
                 let hold = Hold::new(
                     Cause::Collision,
@@ -253,6 +301,23 @@ async fn send(
     }
     match outbox.send(voucher).await {
         Answer::Accepted { id } => posted(table, world, held, id, "accepted").await,
+        Answer::Drafted { id } => drafted(table, world, held, id).await,
+        Answer::Differs { id, what } => {
+            let hold = Hold::new(
+                Cause::ReadBackDiffers,
+                format!("{}: saved as {id}, but not as it was sent: {what}", held.body.text),
+                "compare the voucher in the accounting system with `bilag show`; correct or reverse it there, then \
+                 release",
+            );
+            held.body.remote_id = Some(id);
+            hold_it(table, world, held, hold).await
+        }
+        Answer::Later { after, why } => {
+            let trail = Trail::new(world, &intent, VoucherState::Planned, format!("not written: {why}"));
+            held.body.state = VoucherState::Planned;
+            table.release(&mut held, None, false, Some(trail)).await?;
+            Ok(Outcome::Later(after))
+        }
         Answer::NotWritten(hold) => {
             held.body.state = VoucherState::Planned;
             hold_it(table, world, held, hold).await
@@ -264,6 +329,22 @@ async fn send(
             Ok(Outcome::Later(Duration::seconds(5)))
         }
     }
+}
+
+async fn drafted(
+    table: &Table<'_>,
+    world: &World,
+    mut held: Box<Stored<VoucherItem>>,
+    id: String,
+) -> Result<Outcome, Error> {
+    let trail = Trail::new(world, &held.body.state, VoucherState::Drafted, format!("a draft as {id}"));
+    held.body.state = VoucherState::Drafted;
+    held.body.remote_id = Some(id);
+    if table.release(&mut held, None, true, Some(trail.clone())).await? == Written::Lost {
+        table.note(&held.key, &trail).await?;
+        return Ok(Outcome::Later(LEASE));
+    }
+    Ok(Outcome::Posted)
 }
 
 async fn posted(
