@@ -373,12 +373,13 @@ pub async fn pass(world: &World, dispatched: &Dispatched) -> Pass {
     loop {
         let count = dispatch_due::handle(world).await;
         pass.note(count);
-        let keys: Vec<String> =
-            dispatched.take().into_iter().filter(|key| seen.insert(key.clone())).collect();
-        if keys.is_empty() {
+        let due: Vec<(String, String)> =
+            dispatched.take().into_iter().filter(|due| seen.insert(due.clone())).collect();
+        if due.is_empty() {
             return pass;
         }
-        for key in keys {
+        for (function, key) in due {
+            assert_eq!(function, "post-voucher", "{key}");
             let posted = post_voucher::handle(world, &key).await;
             if let Some(posted) = pass.note(posted) {
                 pass.vouchers.extend(posted.vouchers);

@@ -38,7 +38,7 @@ async fn check(home: &TestHome, store: &Embedded, wanted: &Journal, what: &str) 
     let table = Table::of(&world);
     for item in table.list::<SettlementItem>("acme", "s#").await.unwrap() {
         assert_eq!(item.body.state, SettlementState::Posted, "{what}");
-        assert_eq!(item.due_at, None, "{what}");
+        assert_eq!(item.due, None, "{what}");
     }
     for item in table.list::<VoucherItem>("acme", "v#").await.unwrap() {
         assert_eq!(item.body.state, VoucherState::Posted, "{what}");
@@ -156,7 +156,7 @@ async fn fault_032_a_claim_always_has_an_end_and_comes_up_again_by_itself() {
     assert!(post_voucher::handle(&world, &key.to_string()).await.unwrap().unknown);
     home.clock.forward(lease);
     assert_eq!(dispatch_due::handle(&world).await.unwrap(), 1);
-    assert_eq!(dispatched.take(), [key.to_string()]);
+    assert_eq!(dispatched.take(), [("post-voucher".to_owned(), key.to_string())]);
     post_voucher::handle(&world, &key.to_string()).await.unwrap();
     assert_eq!(home.journal("acme").references(), ["stripe:po_1"]);
 }

@@ -5,6 +5,7 @@
 mod companies;
 mod crash;
 mod demo;
+mod due;
 mod files;
 mod lock;
 mod money;

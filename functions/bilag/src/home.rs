@@ -7,27 +7,28 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use edge::{Error, Invoke, Kind, Places, SystemClock, World};
 use embedded::{Buckets, Embedded};
+use store::item::CLAIMED;
 use store::{Table, bucket};
 
 use crate::lock::{Lock, Refused};
 use crate::out::Failure;
 
-/// Keys that were dispatched and wait for this process to work on them.
+/// Functions and keys that were dispatched and wait for this process to work on them.
 #[derive(Debug, Default)]
-pub struct Dispatched(Mutex<Vec<String>>);
+pub struct Dispatched(Mutex<Vec<(String, String)>>);
 
 impl Dispatched {
     /// Takes what has been dispatched since the last call.
-    pub fn take(&self) -> Vec<String> {
+    pub fn take(&self) -> Vec<(String, String)> {
         self.0.lock().map(|mut keys| std::mem::take(&mut *keys)).unwrap_or_default()
     }
 }
 
 #[async_trait]
 impl Invoke for Dispatched {
-    async fn invoke(&self, _function: &str, keys: &[String]) -> Result<(), Error> {
+    async fn invoke(&self, function: &str, keys: &[String]) -> Result<(), Error> {
         let mut waiting = self.0.lock().map_err(|_| Error::bug("the dispatch list is lost"))?;
-        waiting.extend_from_slice(keys);
+        waiting.extend(keys.iter().map(|key| (function.to_owned(), key.clone())));
         Ok(())
     }
 }
@@ -73,7 +74,7 @@ impl Home {
         let Some(lock) = self.lock.as_mut().filter(|lock| !lock.dead.is_empty()) else { return Ok(()) };
         for dead in &lock.dead {
             for company in &companies {
-                Table::of(&self.world).lapse(company, &["s#", "v#"], dead).await?;
+                Table::of(&self.world).lapse(company, CLAIMED, dead).await?;
             }
         }
         lock.lapsed()

@@ -138,15 +138,19 @@ impl Posted {
         let mut seen = std::collections::BTreeSet::new();
         loop {
             dispatch_due::handle(&home.world).await?;
-            let keys: Vec<String> =
-                home.dispatched.take().into_iter().filter(|key| seen.insert(key.clone())).collect();
-            if keys.is_empty() {
+            let due: Vec<(String, String)> =
+                home.dispatched.take().into_iter().filter(|due| seen.insert(due.clone())).collect();
+            if due.is_empty() {
                 return Ok(());
             }
-            for key in keys {
+            for (function, key) in due {
                 bar.set_message(format!("posting: {} vouchers", self.vouchers.len()));
                 bar.tick();
-                match post_voucher::handle(&home.world, &key).await {
+                let worked = match function.as_str() {
+                    "post-voucher" => post_voucher::handle(&home.world, &key).await,
+                    other => Err(Error::bug(format!("{key} is due for {other}, which run does not call"))),
+                };
+                match worked {
                     Ok(posted) => {
                         self.unknown += u64::from(posted.unknown);
                         let connection = connection(home, &key).await?;

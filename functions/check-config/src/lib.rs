@@ -9,7 +9,7 @@ use ledger::Cause;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use store::item::ConfigItem;
-use store::{Due, Key, SettlementItem, SettlementState, Table, Trail, bucket};
+use store::{Key, SettlementItem, SettlementState, Table, Trail, bucket};
 
 /// What was found in a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,9 +146,9 @@ async fn put_in_force(world: &World, company: &str, hash: &str) -> Result<(), Er
                 Trail::new(world, &held.body.state, &SettlementState::Fetched, "a new mapping is in force")
                     .under(hash);
             held.body.state = SettlementState::Fetched;
-            let due = Due { function: "post-voucher", at: world.clock.now() };
+            let due = held.body.state.due(world.clock.now());
             // Lost: somebody is at work on it, under whatever mapping is in force by then.
-            table.replace(&held, Some(due), Some(trail)).await?;
+            table.replace(&held, due, Some(trail)).await?;
         }
     }
     Ok(())

@@ -5,13 +5,10 @@
 
 use edge::{Error, World};
 use store::Table;
-use store::table::SHARDS;
+use store::table::{FUNCTIONS, SHARDS};
 
 /// Keys per invocation.
 pub const BATCH: usize = 10;
-
-/// Functions whose items carry due times.
-const FUNCTIONS: &[&str] = &["post-voucher"];
 
 /// Dispatches what is due now and returns how many keys that were.
 ///

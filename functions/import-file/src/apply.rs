@@ -7,7 +7,7 @@ use ledger::{Cause, Currency, Head, Hold, Name, Purpose};
 use providers::{GroupEnd, Provider};
 use store::item::{FileError, FileItem, PositionItem, Rival, SettlementItem, SettlementState, Source};
 use store::table::{Stored, Written};
-use store::{Due, Key, Table, Trail};
+use store::{Key, Table, Trail};
 
 use crate::Group;
 use crate::compare::Digests;
@@ -108,7 +108,7 @@ impl Context<'_> {
         let due = |state: &SettlementState| {
             // In the order of the payouts: the journal then reads like a calendar.
             let at = self.world.clock.now() + Duration::microseconds(i64::try_from(index).unwrap_or(0));
-            (*state == SettlementState::Fetched).then_some(Due { function: "post-voucher", at })
+            state.due(at)
         };
         let item = SettlementItem {
             name: found.head.name.clone(),
@@ -374,8 +374,8 @@ impl Context<'_> {
                 );
                 let mut next = read;
                 next.body.state = SettlementState::Fetched;
-                let due = Due { function: "post-voucher", at: self.world.clock.now() };
-                self.table.replace(&next, Some(due), Some(trail)).await?;
+                let due = next.body.state.due(self.world.clock.now());
+                self.table.replace(&next, due, Some(trail)).await?;
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use edge::{Error, World};
 use ledger::{Cause, Hold, Voucher};
 use store::posting::{self, Outbox, Outcome};
 use store::table::{Claim, Stored, TRIES_MAX, Written};
-use store::{Due, Key, SettlementItem, SettlementState, Table, Trail};
+use store::{Key, SettlementItem, SettlementState, Table, Trail};
 
 /// How long a settlement is claimed: planning a million rows and posting takes seconds.
 const LEASE: Duration = Duration::minutes(10);
@@ -43,7 +43,8 @@ pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
         Claim::Gone => return Ok(Posted::default()),
     };
     if !matches!(held.body.state, SettlementState::Fetched | SettlementState::Posting) {
-        table.release(&mut held, None, true, None).await?;
+        let due = held.body.state.due(world.clock.now());
+        table.release(&mut held, due, true, None).await?;
         return Ok(Posted::default());
     }
     if held.tries > TRIES_MAX {
@@ -55,8 +56,8 @@ pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
         return hold_it(world, &table, held, hold).await;
     }
     let Some((version, config)) = config_for(world, &key.company, &held.body).await? else {
-        let due = Due { function: "post-voucher", at: world.clock.now() + Duration::minutes(5) };
-        table.release(&mut held, Some(due), true, None).await?;
+        let due = held.body.state.due(world.clock.now() + Duration::minutes(5));
+        table.release(&mut held, due, true, None).await?;
         return Ok(Posted::default());
     };
     let system = system_of(&config)?;
@@ -149,8 +150,8 @@ async fn finish(
             Ok(Posted { vouchers, ..posted })
         }
         Walked::Later(vouchers, after) => {
-            let due = Due { function: "post-voucher", at: world.clock.now() + after };
-            table.release(&mut held, Some(due), false, None).await?;
+            let due = held.body.state.due(world.clock.now() + after);
+            table.release(&mut held, due, false, None).await?;
             Ok(Posted { vouchers, unknown: true, ..Posted::default() })
         }
         Walked::Lost(vouchers) => Ok(Posted { vouchers, unknown: true, ..Posted::default() }),

@@ -5,7 +5,7 @@ use ledger::{Cause, Name, Purpose, Reference, Voucher};
 use store::item::SettlementItem;
 use store::posting::{self, Outcome};
 use store::table::{Stored, Written};
-use store::{Due, Key, SettlementState, Table, Trail, VoucherItem, VoucherState, archive, bucket};
+use store::{Key, SettlementState, Table, Trail, VoucherItem, VoucherState, archive, bucket};
 
 /// Causes that only `release` ends, since somebody has to decide.
 const NEEDS_RELEASE: &[Cause] =
@@ -39,8 +39,7 @@ async fn write(
         Decision { from: read.body.state.to_string(), to: state.to_string(), vouchers: Vec::new() };
     let mut trail = Trail::new(world, &read.body.state, &state, by.1);
     trail.who = by.0.to_owned();
-    let due = (state == SettlementState::Fetched || state == SettlementState::Posting)
-        .then(|| Due { function: "post-voucher", at: world.clock.now() });
+    let due = state.due(world.clock.now());
     read.body.state = state;
     match Table::of(world).replace(&read, due, Some(trail)).await? {
         Written::Yes => Ok(decision),
@@ -76,6 +75,7 @@ pub async fn retry(
         SettlementState::Waiting(why) => {
             return Err(Error::config(format!("{name} waits: {why}")));
         }
+        SettlementState::Announced => SettlementState::Announced,
         SettlementState::Posting => SettlementState::Posting,
         _ => SettlementState::Fetched,
     };

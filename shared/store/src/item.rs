@@ -5,6 +5,11 @@ use ledger::{Head, Hold, Name, Purpose, Reference, Totals};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::table::Due;
+
+/// What the keys of items begin with that workers claim: settlements, vouchers, connections.
+pub const CLAIMED: &[&str] = &["s#", "v#", "n#"];
+
 /// The key of an item: the company, and the item within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
@@ -127,6 +132,16 @@ impl SettlementState {
             SettlementState::Waiting(_) => "waiting",
             SettlementState::Held(_) => "held",
         }
+    }
+
+    /// Which function has to work on it from then on, if any has.
+    pub fn due(&self, at: DateTime<Utc>) -> Option<Due> {
+        let function = match self {
+            SettlementState::Announced => "fetch-settlement",
+            SettlementState::Fetched | SettlementState::Posting => "post-voucher",
+            SettlementState::Posted | SettlementState::Waiting(_) | SettlementState::Held(_) => return None,
+        };
+        Some(Due { function, at })
     }
 }
 

@@ -21,6 +21,12 @@ use crate::item::Key;
 /// The version of what is written; code refuses items of a newer one.
 pub const SCHEMA: u64 = 1;
 
+/// The functions whose items carry due times. An item names the one that has to work on it next: `discover-payouts`
+/// for a connection, `fetch-settlement` for a settlement that is announced, `post-voucher` for one that is fetched and
+/// for a voucher, `fetch-bank` for a bank connection, `reconcile` for a company.
+pub const FUNCTIONS: &[&str] =
+    &["discover-payouts", "fetch-settlement", "post-voucher", "fetch-bank", "reconcile"];
+
 /// How many shards the due index of a function has.
 pub const SHARDS: u32 = 16;
 
@@ -28,9 +34,9 @@ pub const SHARDS: u32 = 16;
 pub const TRIES_MAX: u64 = 8;
 
 /// When an item is due, and for which function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The function's name.
+    /// The function's name, one of [`FUNCTIONS`].
     pub function: &'static str,
     /// From when on.
     pub at: DateTime<Utc>,
@@ -56,8 +62,8 @@ pub struct Stored<T> {
     pub version: u64,
     /// The content.
     pub body: T,
-    /// When work is due.
-    pub due_at: Option<DateTime<Utc>>,
+    /// When work is due, and for which function.
+    pub due: Option<Due>,
     /// Whoever claimed it last; a lapsed claim stays visible.
     pub lease: Option<Lease>,
     /// Claims since the last progress.
@@ -257,13 +263,8 @@ impl<'w> Table<'w> {
         read.tries += 1;
         read.lease = Some(Lease { fence, until, holder: self.world.worker.clone() });
         // A dead worker's item comes up again when its lease ends.
-        let due = read.due_at.map(|_| until);
-        read.due_at = due;
-        let mut item = self.attributes(key, read.version, &read.body, None)?;
-        if let Some(at) = due {
-            item.insert("due".to_owned(), AttributeValue::S(shard(key, function_of(key))));
-            item.insert("due_at".to_owned(), AttributeValue::S(stamp(at)));
-        }
+        read.due = read.due.map(|due| Due { at: until, ..due });
+        let mut item = self.attributes(key, read.version, &read.body, read.due)?;
         self.put_lease(&mut item, &read);
         let values = vec![(":version", AttributeValue::N(before.to_string()))];
         match self.write(key, item, "version = :version", values, None, read.version).await? {
@@ -283,11 +284,7 @@ impl<'w> Table<'w> {
         trail: Option<Trail>,
     ) -> Result<Written, Error> {
         held.tries = 0;
-        let mut item = self.attributes(&held.key, held.version + 1, &held.body, None)?;
-        if let Some(at) = held.due_at {
-            item.insert("due".to_owned(), AttributeValue::S(shard(&held.key, function_of(&held.key))));
-            item.insert("due_at".to_owned(), AttributeValue::S(stamp(at)));
-        }
+        let mut item = self.attributes(&held.key, held.version + 1, &held.body, held.due)?;
         self.put_lease(&mut item, held);
         self.fenced(held, item, trail).await
     }
@@ -307,7 +304,7 @@ impl<'w> Table<'w> {
         if progress {
             held.tries = 0;
         }
-        held.due_at = due.as_ref().map(|due| due.at);
+        held.due = due;
         let mut item = self.attributes(&held.key, held.version + 1, &held.body, due)?;
         let fence = held.lease.as_ref().map_or(0, |lease| lease.fence);
         item.insert("fence".to_owned(), AttributeValue::N(fence.to_string()));
@@ -433,8 +430,7 @@ impl<'w> Table<'w> {
                 if ours.is_none() {
                     continue;
                 }
-                let due =
-                    item.due_at.map(|_| Due { function: function_of(&item.key), at: self.world.clock.now() });
+                let due = item.due.map(|due| Due { at: self.world.clock.now(), ..due });
                 item.tries = item.tries.saturating_sub(1);
                 self.release(&mut item, due, false, None).await?;
                 lapsed += 1;
@@ -560,11 +556,6 @@ impl<'w> Table<'w> {
     }
 }
 
-/// Which function works on an item of this key.
-pub fn function_of(_key: &Key) -> &'static str {
-    "post-voucher"
-}
-
 /// The shard of the due index, by a fixed hash of the key.
 fn shard(key: &Key, function: &str) -> String {
     // FNV-1a: the same in every process and version.
@@ -573,6 +564,22 @@ fn shard(key: &Key, function: &str) -> String {
         hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     }
     format!("due#{function}#{:02}", hash % SHARDS)
+}
+
+/// When an item is due and for whom, as the index has it.
+fn due_of(item: &Attributes) -> Result<Option<Due>, Error> {
+    let (Ok(partition), Ok(at)) = (text(item, "due"), text(item, "due_at")) else {
+        return Ok(None);
+    };
+    let function = FUNCTIONS.iter().find(|function| partition.split('#').nth(1) == Some(function));
+    let at = DateTime::parse_from_rfc3339(&at);
+    let (Some(function), Ok(at)) = (function, at) else {
+        return Err(Error::config(format!(
+            "{} is due for {partition}, which this version of bilag does not know; update bilag before it goes on",
+            key_of(item)?
+        )));
+    };
+    Ok(Some(Due { function, at: at.with_timezone(&Utc) }))
 }
 
 /// A time that sorts as text.
@@ -613,12 +620,12 @@ fn stored<T: DeserializeOwned>(item: &Attributes) -> Result<Stored<T>, Error> {
             .unwrap_or_default(),
         holder: text(item, "holder").unwrap_or_default(),
     });
-    let due_at = text(item, "due_at").ok().and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
+    let due = due_of(item)?;
     Ok(Stored {
         key,
         version: number("version").unwrap_or(0),
         body,
-        due_at: due_at.map(|at| at.with_timezone(&Utc)),
+        due,
         lease,
         tries: number("tries").unwrap_or(0),
     })
