@@ -55,8 +55,8 @@ pub async fn put<T: Serialize>(
     match table.get::<serde_json::Value>(&key).await? {
         None => table.create(&key, &cached, None, None).await?,
         Some(read) => {
-            let Stored { key, version, due_at, lease, tries, .. } = read;
-            table.replace(&Stored { key, version, body: cached, due_at, lease, tries }, None, None).await?
+            let Stored { key, version, due, lease, tries, .. } = read;
+            table.replace(&Stored { key, version, body: cached, due, lease, tries }, None, None).await?
         }
     };
     Ok(())
