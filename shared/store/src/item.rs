@@ -197,6 +197,62 @@ pub struct SettlementItem {
     /// The id of the settlement whose closing balance must be this one's opening balance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
+    /// What the provider's API announced, as `providers::Announced` in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<serde_json::Value>,
+    /// How far the rows have been fetched, while they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Fetch>,
+}
+
+/// How far a settlement's rows have been fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// Which fetch of this settlement it is: names the place in the archive.
+    pub number: u32,
+    /// The object in the archive that says how far it has come; empty before the first page.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+    /// SHA-256 of that object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+    /// Rows so far, for people.
+    pub rows: u64,
+}
+
+/// One connection's looking for payouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionItem {
+    /// Where the next look begins, in the connector's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<serde_json::Value>,
+    /// When a look last came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<DateTime<Utc>>,
+    /// Looks in a row that failed.
+    #[serde(default)]
+    pub failures: u32,
+    /// Why looking is of no use until a person acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// What the last failed look said, where waiting may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Days that an operator asked to look at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
+}
+
+/// Payout days that are looked at again: what is known is fetched once more and compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// The first payout day.
+    pub from: NaiveDate,
+    /// The last payout day.
+    pub to: NaiveDate,
+    /// How far it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<serde_json::Value>,
 }
 
 /// What an earlier revision of a settlement was booked from.
