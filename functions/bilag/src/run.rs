@@ -169,7 +169,7 @@ impl Posted {
 }
 
 async fn connection(home: &Home, key: &str) -> Result<String, Error> {
-    let Some(key) = Key::parse(key) else {
+    let Some(key) = Key::parse(key).filter(|key| key.item.starts_with("s#")) else {
         return Ok(String::new());
     };
     let item = Table::of(&home.world).get::<SettlementItem>(&key).await?;

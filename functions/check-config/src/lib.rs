@@ -26,8 +26,9 @@ pub struct Verdict {
     pub warnings: Vec<String>,
 }
 
-/// Causes that a new mapping may mend; settlements held for them are tried again under a new version.
-const MENDED_BY_CONFIG: &[Cause] = &[
+/// Causes that a new mapping may mend; settlements held for them are tried again under a new version, unless posting
+/// has begun.
+pub const MENDED_BY_CONFIG: &[Cause] = &[
     Cause::MissingAccount,
     Cause::VatMissing,
     Cause::RuleRefused,
@@ -36,6 +37,9 @@ const MENDED_BY_CONFIG: &[Cause] = &[
     Cause::NoRate,
     Cause::UnknownLine,
     Cause::TooManyLines,
+    Cause::AccountRefused,
+    Cause::VatRefused,
+    Cause::PeriodClosed,
 ];
 
 /// Judges `<company>.toml` of the config bucket and puts it in force if it is valid.
