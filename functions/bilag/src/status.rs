@@ -122,7 +122,13 @@ impl Report {
                         currency: returned.currency.clone(),
                     });
                 }
-                self.vouchers.push((company.to_owned(), item.connection.clone(), voucher.body));
+                if let Some(alert) = &voucher.body.alert {
+                    let (company, settlement) = (company.to_owned(), item.name.to_string());
+                    self.held.push(Held { company, settlement, hold: alert.clone() });
+                }
+                if voucher.body.state != VoucherState::Superseded {
+                    self.vouchers.push((company.to_owned(), item.connection.clone(), voucher.body));
+                }
             }
         }
         self.transit.sort_by_key(|transit| transit.on);

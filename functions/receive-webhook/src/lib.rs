@@ -132,8 +132,8 @@ mod tests {
             (Method::POST, "/", json, 404),
             (Method::POST, "/hooks/nordlys/shop", "text/html", 415),
         ] {
-            let refused = wanted(&incoming(method, path, kind, 10)).map_err(|status| status.as_u16());
-            assert_eq!(refused, Err(status), "{path}");
+            let request = incoming(method, path, kind, 10);
+            assert_eq!(wanted(&request).map_err(|status| status.as_u16()), Err(status), "{path}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Accounting systems: one folder each, found by name in [`REGISTRY`].
 
 pub mod journal;
+pub mod rehearsal;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::table::Due;
 
-/// What the keys of items begin with that workers claim: settlements, vouchers, connections.
-pub const CLAIMED: &[&str] = &["s#", "v#", "n#"];
+/// What the keys of items begin with that workers claim: settlements, vouchers, connections, tokens.
+pub const CLAIMED: &[&str] = &["s#", "v#", "n#", "k#token#"];
 
 /// The key of an item: the company, and the item within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -329,6 +329,8 @@ pub enum VoucherState {
     Held(Hold),
     /// Taken back by another voucher.
     Reversed,
+    /// Never sent, and not part of the newer plan: nothing ever sends it.
+    Superseded,
 }
 
 impl std::fmt::Display for VoucherState {
@@ -341,6 +343,7 @@ impl std::fmt::Display for VoucherState {
             VoucherState::Unknown(n) => write!(f, "unknown({n})"),
             VoucherState::Held(hold) => write!(f, "held({})", hold.cause),
             VoucherState::Reversed => f.write_str("reversed"),
+            VoucherState::Superseded => f.write_str("superseded"),
         }
     }
 }
@@ -364,12 +367,35 @@ pub struct VoucherItem {
     pub state: VoucherState,
     /// The configuration version that it was planned by.
     pub config: String,
-    /// When the last sending began.
+    /// When the last sending began that may have got through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<DateTime<Utc>>,
+    /// How many sendings may have got through; 0 if surely nothing was saved.
+    #[serde(default)]
+    pub sendings: u32,
     /// The accounting system's own id, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<String>,
+    /// When it has to be looked for again, because more than one sending may have got through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<DateTime<Utc>>,
+    /// What a person has to act on although the voucher is booked: it stands in the books more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Hold>,
+}
+
+impl VoucherItem {
+    /// When it has to be looked for again, if it has to.
+    pub fn look_due(&self) -> Option<Due> {
+        self.looks.iter().min().map(|at| Due { function: "post-voucher", at: *at })
+    }
+
+    /// Whether it stands, or may stand, in the books.
+    pub fn may_be_booked(&self) -> bool {
+        let booked =
+            matches!(self.state, VoucherState::Posted | VoucherState::Drafted | VoucherState::Reversed);
+        booked || self.sendings > 0
+    }
 }
 
 /// What became of a dropped file.
