@@ -108,9 +108,22 @@ impl Home {
     /// As [`Home::open`].
     pub async fn rehearse(root: &Path, wait: bool) -> Result<Home, Failure> {
         is_home(root)?;
-        let state = root.join("state");
-        let worker = worker();
+        let (state, worker) = (root.join("state"), worker());
         let lock = if state.join("lock").exists() { Some(lock(&state, &worker, wait)?) } else { None };
+        Home::copied(root, worker, lock).await
+    }
+
+    /// As [`Home::rehearse`], in the process that holds the home while nobody works on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Home::rehearse`].
+    pub async fn rehearse_served(root: &Path) -> Result<Home, Failure> {
+        Home::copied(root, worker(), None).await
+    }
+
+    async fn copied(root: &Path, worker: String, lock: Option<Lock>) -> Result<Home, Failure> {
+        let state = root.join("state");
         let scratch = scratch()?;
         let copy = scratch.path().join("copy");
         let failed = |error| Failure::from(Error::file("cannot copy the state to", &copy, error));

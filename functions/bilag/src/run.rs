@@ -1,6 +1,6 @@
 //! `bilag run`: one pass of everything due. `bilag preview`: the same on a copy that is thrown away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use check_config::Verdict;
 use chrono::{DateTime, Duration, Utc};
@@ -148,8 +148,32 @@ pub fn print_verdicts(verdicts: &[Verdict], out: Out) -> bool {
     verdicts.iter().any(|verdict| !verdict.valid)
 }
 
+/// Judges the mapping files that are new or changed since the last call; `read` remembers them.
+///
+/// # Errors
+///
+/// If the store or a bucket does not answer.
+pub async fn new_configurations(
+    home: &Home,
+    out: Out,
+    read: &mut BTreeMap<String, String>,
+) -> Result<(), Error> {
+    for file in bucket::list(&home.world, &home.world.places.config, "").await? {
+        if file.key.contains('/') || !file.key.ends_with(".toml") || read.get(&file.key) == Some(&file.etag) {
+            continue;
+        }
+        print_verdicts(&[check_config::handle(&home.world, &file.key).await?], out);
+        read.insert(file.key, file.etag);
+    }
+    Ok(())
+}
+
 /// Reads every file of the inbox that is new or changed.
-async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// If the store or a bucket does not answer.
+pub async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
     let world = &home.world;
     for company in home.companies().await? {
         for object in bucket::list(world, &world.places.inbox, &format!("{company}/")).await? {
@@ -269,7 +293,8 @@ async fn connection(home: &Home, key: &str) -> Result<String, Error> {
     Ok(item.map(|item| item.body.connection).unwrap_or_default())
 }
 
-fn print_vouchers(vouchers: &[(String, Voucher)], out: Out, explain: bool) {
+/// Prints vouchers; with `explain`, each with the reason of each line.
+pub fn print_vouchers(vouchers: &[(String, Voucher)], out: Out, explain: bool) {
     let mut rows = Vec::new();
     for (connection, voucher) in vouchers {
         let mut object = out::voucher(connection, if explain { "planned" } else { "posted" }, voucher, true);

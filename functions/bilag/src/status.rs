@@ -7,7 +7,7 @@ use edge::Error;
 use ledger::{Hold, Purpose};
 use rust_decimal::Decimal;
 use serde_json::json;
-use store::item::{FileItem, PositionItem, SettlementItem};
+use store::item::{ConnectionItem, FileItem, PositionItem, SettlementItem};
 use store::{Key, SettlementState, Table, VoucherItem, VoucherState, bucket};
 
 use crate::out::{self, Exit};
@@ -99,6 +99,14 @@ impl Report {
                     self.waiting.push((company.to_owned(), settlement, why.clone()))
                 }
                 SettlementState::Fetched | SettlementState::Posting => self.unknown += 1,
+                SettlementState::Announced => {
+                    let rows = item.fetch.as_ref().map_or(0, |fetch| fetch.rows);
+                    let why = match rows {
+                        0 => "its rows are fetched at the next run".to_owned(),
+                        rows => format!("{rows} rows are here, the rest follows"),
+                    };
+                    self.waiting.push((company.to_owned(), settlement, why));
+                }
                 SettlementState::Posted if !item.head.payout.is_zero() => self.transit.push(Transit {
                     company: company.to_owned(),
                     settlement,
@@ -106,7 +114,7 @@ impl Report {
                     amount: item.head.payout,
                     currency: item.head.currency.code().to_owned(),
                 }),
-                SettlementState::Posted | SettlementState::Announced => {}
+                SettlementState::Posted => {}
             }
             for voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(&item.name)).await? {
                 let returned = &voucher.body;
@@ -132,6 +140,15 @@ impl Report {
             }
         }
         self.transit.sort_by_key(|transit| transit.on);
+        for read in table.list::<ConnectionItem>(company, "n#").await? {
+            let name = read.key.item.trim_start_matches("n#").to_owned();
+            let (company, settlement) = (company.to_owned(), format!("connection:{name}"));
+            match (read.body.hold, read.body.trouble) {
+                (Some(hold), _) => self.held.push(Held { company, settlement, hold }),
+                (None, Some(trouble)) => self.waiting.push((company, settlement, trouble)),
+                (None, None) => {}
+            }
+        }
         for read in table.list::<PositionItem>(company, "o#").await? {
             let position = read.body;
             if position.totals.rows == 0 {
