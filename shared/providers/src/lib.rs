@@ -7,6 +7,7 @@
 pub mod csv_file;
 mod day;
 pub mod stripe;
+mod text_file;
 pub mod vipps_mobilepay;
 
 use std::fs::File;

@@ -78,7 +78,7 @@ impl Columns {
 /// A record of the report, read by field.
 struct InFile<'a> {
     columns: &'a Columns,
-    record: &'a Record,
+    record: Record<'a>,
 }
 
 impl<'a> InFile<'a> {
