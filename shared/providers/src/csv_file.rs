@@ -157,21 +157,26 @@ impl Records {
     ///
     /// A record that is not UTF-8, has fewer or more fields than the header, is longer than 1 MB, or has a quote
     /// that is not closed.
+    #[inline]
     pub fn read(&mut self) -> Result<bool, ReadError> {
         if !self.next_record()? {
             return Ok(false);
         }
         if self.fields != self.columns.len() {
-            return Err(ReadError::new(
-                self.at(),
-                format!(
-                    "{} fields where the header has {}; the file is cut off or was changed, download it again",
-                    self.fields,
-                    self.columns.len()
-                ),
-            ));
+            return Err(self.wrong_width());
         }
         Ok(true)
+    }
+
+    #[cold]
+    fn wrong_width(&self) -> ReadError {
+        let (fields, columns) = (self.fields, self.columns.len());
+        ReadError::new(
+            self.at(),
+            format!(
+                "{fields} fields where the header has {columns}; the file is cut off or was changed, download it again"
+            ),
+        )
     }
 
     fn next_record(&mut self) -> Result<bool, ReadError> {
@@ -339,12 +344,9 @@ fn split(text: &[u8], line: Range<usize>, separator: u8, starts: &mut Vec<usize>
 }
 
 /// Writes where the fields of a line begin, as far as there is room, and counts them. Fields are short, so eight
-/// bytes are looked at together: a byte of `zeros` has its high bit set exactly where the line has a separator.
+/// bytes are looked at together.
 #[inline]
 fn mark(line: &[u8], offset: usize, separator: u8, starts: &mut [usize]) -> usize {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let pattern = u64::from_le_bytes([separator; 8]);
-    let (words, rest) = line.as_chunks::<8>();
     let mut fields = 0;
     let mut begin = |start: usize| {
         if let Some(slot) = starts.get_mut(fields) {
@@ -354,12 +356,12 @@ fn mark(line: &[u8], offset: usize, separator: u8, starts: &mut [usize]) -> usiz
     };
     begin(offset);
     let mut next = offset + 1;
+    let (words, rest) = line.as_chunks::<8>();
     for word in words {
-        let different = u64::from_le_bytes(*word) ^ pattern;
-        let mut zeros = !(((different & LOW) + LOW) | different | LOW);
-        while zeros != 0 {
-            begin(next + (zeros.trailing_zeros() >> 3) as usize);
-            zeros &= zeros - 1;
+        let mut found = places(*word, separator);
+        while found != 0 {
+            begin(next + (found.trailing_zeros() >> 3) as usize);
+            found &= found - 1;
         }
         next += 8;
     }
@@ -369,6 +371,15 @@ fn mark(line: &[u8], offset: usize, separator: u8, starts: &mut [usize]) -> usiz
         }
     }
     fields
+}
+
+/// Eight bytes as one number, the first lowest; the high bit of each is set exactly where it is the separator.
+#[inline]
+fn places(word: [u8; 8], separator: u8) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let different = u64::from_le_bytes(word) ^ u64::from_le_bytes([separator; 8]);
+    // Adding 127 to the low seven bits sets the high one unless they are all 0; no byte carries into the next.
+    !(((different & !HIGH) + !HIGH) | different) & HIGH
 }
 
 fn not_utf8(number: u64) -> ReadError {
@@ -468,6 +479,24 @@ mod tests {
         assert_eq!(read(b"\xef\xbb\xbfa,b\n1,2\n").unwrap(), vec![vec!["1", "2"]]);
         assert_eq!(read(b"a,b\n1,\xe6\n").unwrap_err().at, "row 2");
         assert_eq!(read(b"\xff\xfea\x00,\x00b\x00").unwrap_err().at, "line 1");
+    }
+
+    #[test]
+    fn records_across_blocks_are_read_whole_and_a_fault_in_a_later_block_is_placed() {
+        let row = |number: usize, tail: &str| format!("{number},æøå €{tail}\n");
+        let tails = ["", "\r", " \"in quotes\"", "\n"];
+        let mut text: Vec<u8> = b"a,b\n".to_vec();
+        for number in 0..40_000 {
+            text.extend(row(number, tails[number % 4]).as_bytes());
+        }
+        let rows = read(&text).unwrap();
+        assert_eq!(rows.len(), 40_000);
+        for (number, fields) in rows.iter().enumerate() {
+            let tail = if number % 4 == 2 { tails[2] } else { "" };
+            assert_eq!(*fields, vec![number.to_string(), format!("æøå €{tail}")]);
+        }
+        text.extend(b"40000,\xe6\n40001,x\n");
+        assert_eq!(read(&text).unwrap_err().at, "row 40002");
     }
 
     #[test]
