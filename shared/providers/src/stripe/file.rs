@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 
 use chrono::NaiveDate;
-use ledger::{Cause, Currency, Head, Hold, Kind, Line, Name, Totals};
+use ledger::{Cause, Currency, Head, Hold, Kind, Line, Name, RunningTotals, Totals};
 use rust_decimal::Decimal;
 
 use super::settle::Settler;
@@ -82,6 +82,7 @@ struct InFile<'a> {
 }
 
 impl<'a> InFile<'a> {
+    #[inline]
     fn at(&self, place: usize) -> &'a str {
         self.record.get(place).unwrap_or_default()
     }
@@ -113,11 +114,20 @@ impl<'a> InFile<'a> {
 }
 
 impl<'a> Texts<'a> for InFile<'a> {
+    #[inline]
+    fn look(&self, field: Field) -> &str {
+        self.at(self.columns.places[field as usize])
+    }
+
+    #[inline]
     fn text(&self, field: Field) -> Cow<'a, str> {
         Cow::Borrowed(self.at(self.columns.places[field as usize]))
     }
 
     fn metadata(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        if self.columns.tags.is_empty() {
+            return Vec::new();
+        }
         let tags = self.columns.tags.iter();
         tags.map(|(key, place)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(self.at(*place))))
             .filter(|(_, value)| !value.is_empty())
@@ -150,7 +160,7 @@ impl GroupKey {
 
 struct Group {
     key: GroupKey,
-    totals: Totals,
+    totals: RunningTotals,
     payout_on: Option<NaiveDate>,
     account: String,
 }
@@ -233,7 +243,7 @@ impl Rows for Itemized {
                     let index = *self.by_key.entry(key.clone()).or_insert_with(|| {
                         groups.push(Group {
                             key,
-                            totals: Totals::default(),
+                            totals: RunningTotals::default(),
                             payout_on: None,
                             account: String::new(),
                         });
@@ -266,16 +276,23 @@ impl Rows for Itemized {
 
 impl Itemized {
     fn finish(&self) -> VecDeque<(u32, GroupEnd)> {
-        let days = |pick: fn(NaiveDate, NaiveDate) -> NaiveDate, of: fn(&Totals) -> Option<NaiveDate>| {
-            self.groups.iter().filter_map(|group| of(&group.totals)).reduce(pick)
-        };
-        let first = days(std::cmp::min, |totals| totals.first_on);
-        let last = days(std::cmp::max, |totals| totals.last_on);
-        (0..).zip(&self.groups).map(|(index, group)| (index, self.end(group, first, last))).collect()
+        let totals: Vec<Totals> = self.groups.iter().map(|group| group.totals.so_far()).collect();
+        let first = totals.iter().filter_map(|totals| totals.first_on).min();
+        let last = totals.iter().filter_map(|totals| totals.last_on).max();
+        let groups = self.groups.iter().zip(&totals);
+        (0..)
+            .zip(groups)
+            .map(|(index, (group, totals))| (index, self.end(group, totals, first, last)))
+            .collect()
     }
 
-    fn end(&self, group: &Group, first: Option<NaiveDate>, last: Option<NaiveDate>) -> GroupEnd {
-        let totals = &group.totals;
+    fn end(
+        &self,
+        group: &Group,
+        totals: &Totals,
+        first: Option<NaiveDate>,
+        last: Option<NaiveDate>,
+    ) -> GroupEnd {
         let wanted = self.terms.account.as_deref().unwrap_or_default();
         let head = |id: &str, scope: &str, currency: Currency, on: NaiveDate, window: bool| Head {
             name: Name { provider: "stripe".to_owned(), scope: scope.to_owned(), id: id.to_owned() },
