@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 
 use chrono::NaiveDate;
-use ledger::{Cause, Currency, Head, Hold, Kind, Line, Name, RunningTotals, Totals};
+use ledger::{Cause, Currency, Head, Hold, Kind, Name, RunningTotals, Totals};
 use rust_decimal::Decimal;
 
-use super::settle::Settler;
+use super::settle::{Meaning, Settler};
 use super::wire::{Field, Row, Texts};
 use crate::csv_file::{Record, Records};
 use crate::{GroupEnd, Item, ReadError, Rows, Terms, wrong_account};
@@ -145,15 +145,12 @@ enum GroupKey {
 }
 
 impl GroupKey {
-    /// The group of a row that is not booked by day.
-    fn by_payout(payout: &str, source: &str, line: &Line<'_>) -> GroupKey {
-        match (payout, line.kind) {
-            ("", Kind::Payout) => {
-                let id = if source.is_empty() { line.id.as_ref() } else { source };
-                GroupKey::Manual(id.to_owned(), line.currency)
-            }
-            ("", _) => GroupKey::Open(line.currency),
-            (payout, _) => GroupKey::Payout(payout.to_owned(), line.currency),
+    /// The group of a row that is not booked by day; `id` names a payout made by hand.
+    fn by_payout(payout: &str, id: &str, row: Meaning) -> GroupKey {
+        match (payout, row.kind) {
+            ("", Kind::Payout) => GroupKey::Manual(id.to_owned(), row.currency),
+            ("", _) => GroupKey::Open(row.currency),
+            (payout, _) => GroupKey::Payout(payout.to_owned(), row.currency),
         }
     }
 }
@@ -212,10 +209,10 @@ impl Rows for Itemized {
             let located = |error: ReadError| ReadError { at: self.records.at(), ..error };
             let payout = row.at(self.columns.payout);
             let connected = row.at(self.columns.connected);
-            let line = self.settler.settle(&row).map_err(located)?;
-            let windowed = self.terms.window_from.is_some_and(|from| line.on >= from);
+            let meaning = self.settler.meaning(&row).map_err(located)?;
+            let windowed = self.terms.window_from.is_some_and(|from| meaning.on >= from);
             let near = self.last.as_ref().filter(|(id, currency, _)| {
-                !windowed && !payout.is_empty() && id == payout && *currency == line.currency
+                !windowed && !payout.is_empty() && id == payout && *currency == meaning.currency
             });
             let index = match near {
                 Some((_, _, index)) => *index,
@@ -226,18 +223,15 @@ impl Rows for Itemized {
                     }
                     let source = row.at(self.columns.places[Field::Source as usize]);
                     // A manual payout is named by its source.
-                    if payout.is_empty()
-                        && line.kind == Kind::Payout
-                        && !windowed
-                        && !Name::is_plain(if source.is_empty() { &line.id } else { source })
-                    {
+                    let id = if source.is_empty() { row.look(Field::Id) } else { source };
+                    if payout.is_empty() && meaning.kind == Kind::Payout && !windowed && !Name::is_plain(id) {
                         let what = format!("\"{source}\" is not a payout id");
                         return Err(located(ReadError::new("", what)));
                     }
                     let key = if windowed {
-                        GroupKey::Window(line.on, line.currency)
+                        GroupKey::Window(meaning.on, meaning.currency)
                     } else {
-                        GroupKey::by_payout(payout, source, &line)
+                        GroupKey::by_payout(payout, id, meaning)
                     };
                     let groups = &mut self.groups;
                     let index = *self.by_key.entry(key.clone()).or_insert_with(|| {
@@ -249,10 +243,11 @@ impl Rows for Itemized {
                         });
                         groups.len() - 1
                     });
-                    self.last = (!windowed).then(|| (payout.to_owned(), line.currency, index));
+                    self.last = (!windowed).then(|| (payout.to_owned(), meaning.currency, index));
                     index
                 }
             };
+            let line = meaning.line(&row);
             let group = &mut self.groups[index];
             group.totals.add(&line).map_err(|hold| located(ReadError::new("", hold.what)))?;
             if line.kind == Kind::Payout {

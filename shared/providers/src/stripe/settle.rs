@@ -29,21 +29,29 @@ impl Settler {
 
     /// The line of one row.
     ///
+    /// # Errors
+    ///
+    /// As for [`Settler::meaning`].
+    pub fn settle<'a>(&mut self, row: &impl Texts<'a>) -> Result<Line<'a>, ReadError> {
+        Ok(self.meaning(row)?.line(row))
+    }
+
+    /// What one row means.
+    ///
     /// Rows that are themselves a fee (`fee`, `tax`, …) have gross 0 and `fee = -amount`.
     ///
     /// # Errors
     ///
     /// [`ReadError`] for an amount, currency or timestamp that is none, or if `net` is not `gross - fee`.
-    pub fn settle<'a>(&mut self, row: &impl Texts<'a>) -> Result<Line<'a>, ReadError> {
+    #[inline]
+    pub fn meaning<'a>(&mut self, row: &impl Texts<'a>) -> Result<Meaning, ReadError> {
         let (currency, digits) = self.currency(row.look(Field::Currency))?;
-        let [gross, fee, net] = [
-            amount("gross", row.look(Field::Gross), digits)?,
-            amount("fee", row.look(Field::Fee), digits)?,
-            amount("net", row.look(Field::Net), digits)?,
-        ];
+        let gross = amount("gross", row.look(Field::Gross), digits)?;
+        let fee = amount("fee", row.look(Field::Fee), digits)?;
+        let net = amount("net", row.look(Field::Net), digits)?;
         let in_major = |minor: i64| money::from_minor(minor, digits);
         if net.checked_add(fee) != Some(gross) {
-            let [gross, fee, net] = [gross, fee, net].map(in_major);
+            let (gross, fee, net) = (in_major(gross), in_major(fee), in_major(net));
             return Err(ReadError::new(
                 "",
                 format!(
@@ -51,36 +59,24 @@ impl Settler {
                 ),
             ));
         }
-        let [gross, fee] = [gross, fee].map(in_major);
+        let (gross, fee) = (in_major(gross), in_major(fee));
         let on = self.day(row)?;
-        let id = row.text(Field::Id);
-        if id.is_empty() {
+        if row.look(Field::Id).is_empty() {
             return Err(ReadError::new("", "balance_transaction_id is empty; download the report again"));
         }
-        let category = row.text(Field::Category);
-        let known = kind_of(&category, gross);
+        let category = row.look(Field::Category);
+        let known = kind_of(category, gross);
         let (kind, fee_type) = known.unwrap_or((Kind::Adjustment, FeeType::Unknown));
         let is_fee = matches!(kind, Kind::Fee | Kind::FeeRefund | Kind::FeeVat);
         let (gross, fee) = if is_fee { (Decimal::ZERO, fee - gross) } else { (gross, fee) };
-        let of_a_payment =
-            matches!(kind, Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal);
-        Ok(Line {
-            id,
+        Ok(Meaning {
             kind,
+            fee_type,
             on,
             gross,
             fee,
-            fee_vat: Decimal::ZERO,
-            fee_type,
             currency,
-            reference: reference(row),
             stays_on_balance: category.starts_with("payout_minimum_balance_"),
-            remote_type: category,
-            method: row.text(Field::Method),
-            country: row.text(Field::Country),
-            original_id: if of_a_payment { row.text(Field::Charge) } else { Cow::Borrowed("") },
-            original_on: None,
-            tags: row.metadata(),
             unknown: known.is_none(),
         })
     }
@@ -111,6 +107,49 @@ impl Settler {
         let digits = major_digits(currency);
         self.currency = Some((code.to_owned(), currency, digits));
         Ok((currency, digits))
+    }
+}
+
+/// What is decided about a row; the rest of its line is text as it stands.
+#[derive(Clone, Copy)]
+pub struct Meaning {
+    pub kind: Kind,
+    fee_type: FeeType,
+    pub on: NaiveDate,
+    gross: Decimal,
+    fee: Decimal,
+    pub currency: Currency,
+    stays_on_balance: bool,
+    unknown: bool,
+}
+
+impl Meaning {
+    /// The line of the row that means this.
+    #[inline]
+    pub fn line<'a>(self, row: &impl Texts<'a>) -> Line<'a> {
+        let of_a_payment = matches!(
+            self.kind,
+            Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal
+        );
+        Line {
+            id: row.text(Field::Id),
+            kind: self.kind,
+            on: self.on,
+            gross: self.gross,
+            fee: self.fee,
+            fee_vat: Decimal::ZERO,
+            fee_type: self.fee_type,
+            currency: self.currency,
+            reference: reference(row),
+            remote_type: row.text(Field::Category),
+            method: row.text(Field::Method),
+            country: row.text(Field::Country),
+            original_id: if of_a_payment { row.text(Field::Charge) } else { Cow::Borrowed("") },
+            original_on: None,
+            tags: row.metadata(),
+            stays_on_balance: self.stays_on_balance,
+            unknown: self.unknown,
+        }
     }
 }
 
