@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 
+use wide::u8x16;
+
 use crate::ReadError;
 use crate::text_file::TextFile;
 
@@ -343,7 +345,7 @@ fn split(text: &[u8], line: Range<usize>, separator: u8, starts: &mut Vec<usize>
     }
 }
 
-/// Writes where the fields of a line begin, as far as there is room, and counts them. Fields are short, so eight
+/// Writes where the fields of a line begin, as far as there is room, and counts them. Fields are short, so sixteen
 /// bytes are looked at together.
 #[inline]
 fn mark(line: &[u8], offset: usize, separator: u8, starts: &mut [usize]) -> usize {
@@ -356,14 +358,15 @@ fn mark(line: &[u8], offset: usize, separator: u8, starts: &mut [usize]) -> usiz
     };
     begin(offset);
     let mut next = offset + 1;
-    let (words, rest) = line.as_chunks::<8>();
-    for word in words {
-        let mut found = places(*word, separator);
+    let (chunks, rest) = line.as_chunks::<16>();
+    for chunk in chunks {
+        // One bit per byte, the lowest for the first.
+        let mut found = u8x16::new(*chunk).simd_eq(u8x16::splat(separator)).to_bitmask();
         while found != 0 {
-            begin(next + (found.trailing_zeros() >> 3) as usize);
+            begin(next + found.trailing_zeros() as usize);
             found &= found - 1;
         }
-        next += 8;
+        next += 16;
     }
     for (start, byte) in (next..).zip(rest) {
         if *byte == separator {
@@ -371,15 +374,6 @@ fn mark(line: &[u8], offset: usize, separator: u8, starts: &mut [usize]) -> usiz
         }
     }
     fields
-}
-
-/// Eight bytes as one number, the first lowest; the high bit of each is set exactly where it is the separator.
-#[inline]
-fn places(word: [u8; 8], separator: u8) -> u64 {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let different = u64::from_le_bytes(word) ^ u64::from_le_bytes([separator; 8]);
-    // Adding 127 to the low seven bits sets the high one unless they are all 0; no byte carries into the next.
-    !(((different & !HIGH) + !HIGH) | different) & HIGH
 }
 
 fn not_utf8(number: u64) -> ReadError {
