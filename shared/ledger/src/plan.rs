@@ -286,22 +286,35 @@ impl<'m> Planner<'m> {
         let amount = self.turned(amount);
         let rule = mapping.rules.iter().position(|rule| rule.when.matches(mapping, line, kind, fee_type));
         let key = GroupKey { period, kind, fee_type, role, rule };
-        if mapping.granularity == Granularity::Summary {
-            let last = self.last_group[kind as usize];
-            let known = match self.groups.get(last) {
-                Some(group) if group.key == key => Some(last),
-                _ => self.groups.iter().position(|group| group.key == key),
-            };
-            if let Some(index) = known {
-                self.last_group[kind as usize] = index;
-                let group = &mut self.groups[index];
+        match self.known_group(&key) {
+            Some(group) => {
                 add(&mut group.amount, amount);
                 group.rows += 1;
-                return Ok(());
+                Ok(())
             }
+            None => self.open_group(key, amount, &line.reference),
         }
-        let resolved = match self.resolved_by[self.place(role, rule)] {
-            u16::MAX => self.resolve(role, rule, kind)?,
+    }
+
+    /// The group that a line is added to, if there is one and lines are summed.
+    #[inline]
+    fn known_group(&mut self, key: &GroupKey) -> Option<&mut Group> {
+        if self.mapping.granularity != Granularity::Summary {
+            return None;
+        }
+        let last = self.last_group[key.kind as usize];
+        let index = match self.groups.get(last) {
+            Some(group) if group.key == *key => last,
+            _ => self.groups.iter().position(|group| group.key == *key)?,
+        };
+        self.last_group[key.kind as usize] = index;
+        self.groups.get_mut(index)
+    }
+
+    fn open_group(&mut self, key: GroupKey, amount: Decimal, reference: &str) -> Result<(), Hold> {
+        let mapping = self.mapping;
+        let resolved = match self.resolved_by[self.place(key.role, key.rule)] {
+            u16::MAX => self.resolve(key.role, key.rule, key.kind)?,
             known => known,
         };
         if self.groups.len() >= SETTLEMENT_LINES_MAX {
@@ -313,9 +326,9 @@ impl<'m> Planner<'m> {
         }
         let reference = match mapping.granularity {
             Granularity::Summary => String::new(),
-            Granularity::Transaction => printable(&line.reference),
+            Granularity::Transaction => printable(reference),
         };
-        self.last_group[kind as usize] = self.groups.len();
+        self.last_group[key.kind as usize] = self.groups.len();
         let mut sum = Sum::default();
         add(&mut sum, amount);
         self.groups.push(Group { key, resolved, amount: sum, rows: 1, reference });

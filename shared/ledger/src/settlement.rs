@@ -269,12 +269,12 @@ mod tests {
         let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
         let (mut running, mut totals) = (RunningTotals::default(), Totals::default());
         for (kind, on, gross, fee, unknown) in [
-            (Kind::Sale, 5, 12_50, 1_75, false),
-            (Kind::Refund, 3, -4_00, 0, false),
+            (Kind::Sale, 5, 1_250, 175, false),
+            (Kind::Refund, 3, -400, 0, false),
             (Kind::Fee, 9, 0, 99, false),
-            (Kind::PayoutReversal, 4, 500_00, 0, false),
-            (Kind::Adjustment, 6, -7_00, 25, true),
-            (Kind::Payout, 7, -8_00, 10, false),
+            (Kind::PayoutReversal, 4, 50_000, 0, false),
+            (Kind::Adjustment, 6, -700, 25, true),
+            (Kind::Payout, 7, -800, 10, false),
         ] {
             let [gross, fee] = [gross, fee].map(|minor| Decimal::new(minor, 2));
             let line = Line { unknown, ..Line::new("id", kind, day(on), gross, fee, nok) };
