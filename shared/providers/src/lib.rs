@@ -8,6 +8,7 @@ pub mod api;
 pub mod csv_file;
 mod day;
 pub mod stripe;
+mod text_file;
 pub mod vipps_mobilepay;
 
 use std::fs::File;
