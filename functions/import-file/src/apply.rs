@@ -10,7 +10,7 @@ use store::table::{Stored, Written};
 use store::{Key, Table, Trail};
 
 use crate::Group;
-use crate::compare::Digests;
+use crate::compare::{Digests, RowCounts};
 
 /// What applying a file came to.
 pub struct Applied {
@@ -56,11 +56,13 @@ pub async fn apply(
     });
     let mut applied = Applied { settlements: 0, error: None };
     let mut open_positions = Vec::new();
+    let mut covered = Vec::new();
     let mut emptied = Vec::new();
     for (index, group) in groups.into_iter().enumerate() {
         match group.end {
             GroupEnd::Settlement { head, hold, open, follows } => {
                 applied.settlements += 1;
+                covered.push(days(&head, &group.totals));
                 if hold.is_none() && !head.account.is_empty() && head.closing.is_zero() {
                     emptied.push((head.account.clone(), head.currency.code(), group.totals.last_on));
                 }
@@ -77,6 +79,7 @@ pub async fn apply(
                     scope,
                     currency: currency.code().to_owned(),
                     file: file.file.clone(),
+                    source: Some(group.source),
                     totals: group.totals,
                     hold,
                 };
@@ -85,6 +88,7 @@ pub async fn apply(
         }
     }
     context.positions(open_positions, &emptied).await?;
+    context.placed(provider.name(), &covered).await?;
     context.followers(provider.name()).await?;
     Ok(applied)
 }
@@ -121,6 +125,7 @@ impl Context<'_> {
             purpose: Purpose::Settlement,
             corrects: None,
             rival: None,
+            decided: Vec::new(),
             config: None,
             planned_as: None,
             open: found.open,
@@ -250,11 +255,18 @@ impl Context<'_> {
         if is_incomplete(old) {
             let better = new_complete || old.state != new.state && new.source.rows >= old.source.rows;
             return Ok(better.then(|| {
-                (SettlementItem { live_from: old.live_from, revision: old.revision, ..new.clone() }, why)
+                let item = SettlementItem {
+                    live_from: old.live_from,
+                    revision: old.revision,
+                    decided: old.decided.clone(),
+                    ..new.clone()
+                };
+                (item, why)
             }));
         }
         if !new_complete
             || old.source.rows_hash == new.source.rows_hash && old.source.format == new.source.format
+            || old.decided.iter().any(|decided| decided.is_same(&new.source))
         {
             return Ok(renamed());
         }
@@ -264,13 +276,16 @@ impl Context<'_> {
         if difference.is_none() {
             return Ok(renamed());
         }
-        if old.past.iter().any(|past| is_same_file(&past.source, &new.source)) {
-            // What was corrected since, read once more because the reading changed.
+        if old.past.iter().any(|past| past.source.is_same_file(&new.source)) {
+            // What was corrected since, read or dropped once more.
             return Ok(renamed());
         }
         let rival = Rival { source: new.source.clone(), head: new.head.clone(), totals: new.totals.clone() };
         let begun = old.config.is_some();
+        // Rows that were corrected once and come back are no correction: nobody knows which report is the newer one.
+        let known_before = old.past.iter().any(|past| past.source.is_same(&new.source));
         let correctable = begun
+            && !known_before
             && old.state == SettlementState::Posted
             && difference.removed == 0
             && !by_net
@@ -284,6 +299,7 @@ impl Context<'_> {
                 purpose: Purpose::Correction,
                 corrects: Some(old.source.clone()),
                 rival: None,
+                decided: old.decided.clone(),
                 config: None,
                 planned_as: None,
                 live_from: old.live_from,
@@ -358,6 +374,45 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Open rows that stand in a settlement by now are no longer open. `covered` are the days of this file's
+    /// settlements.
+    async fn placed(&self, provider: &str, covered: &[(NaiveDate, NaiveDate)]) -> Result<(), Error> {
+        let known = self.table.list::<PositionItem>(self.company, &format!("o#{}#", self.connection)).await?;
+        let mut settlements = None;
+        for mut read in known {
+            let position = &read.body;
+            let (Some(source), Some(first), Some(last)) =
+                (&position.source, position.totals.first_on, position.totals.last_on)
+            else {
+                continue;
+            };
+            let overlaps = |days: &(NaiveDate, NaiveDate)| days.0 <= last && first <= days.1;
+            let touched = position.file == self.file.file || covered.iter().any(overlaps);
+            if position.hold.is_some() || position.totals.rows == 0 || !touched {
+                continue;
+            }
+            if settlements.is_none() {
+                let prefix = format!("s#{provider}#");
+                settlements = Some(self.table.list::<SettlementItem>(self.company, &prefix).await?);
+            }
+            let mut placed = RowCounts::default();
+            for settlement in settlements.iter().flatten().map(|read| &read.body) {
+                if settlement.connection == self.connection
+                    && settlement.source.format == source.format
+                    && overlaps(&days(&settlement.head, &settlement.totals))
+                {
+                    placed.add(self.world, &settlement.source).await?;
+                }
+            }
+            let totals = placed.rest_of(self.world, source).await?;
+            if totals.rows != position.totals.rows {
+                read.body.totals = totals;
+                self.table.replace(&read, None, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Settlements that waited for the one before them.
     async fn followers(&self, provider: &str) -> Result<(), Error> {
         for read in self.table.list::<SettlementItem>(self.company, &format!("s#{provider}#")).await? {
@@ -425,13 +480,6 @@ fn is_incomplete(item: &SettlementItem) -> bool {
         ),
         _ => false,
     }
-}
-
-/// Whether two sources are the same bytes of the same dropped file, perhaps read in different ways.
-fn is_same_file(one: &Source, other: &Source) -> bool {
-    // The rows' place in the archive, `<company>/rows/<hash of the bytes>-<way of reading>/…`.
-    let bytes = |source: &Source| Some(source.manifest.split('/').nth(2)?.split_once('-')?.0.to_owned());
-    one.from == other.from && bytes(one) == bytes(other)
 }
 
 /// Whether a position tells of later days than another.
