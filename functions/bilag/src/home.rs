@@ -1,6 +1,6 @@
 //! A home folder: configuration, inbox, archive, output and state, and the World over them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -10,8 +10,8 @@ use edge::secret::SecretsFile;
 use edge::vault::KeyFile;
 use edge::{Error, Invoke, Kind, Places, SystemClock, World};
 use embedded::{Buckets, Embedded};
-use store::item::CLAIMED;
-use store::{Table, bucket};
+use store::item::{CLAIMED, ConfigItem, FileError};
+use store::{Key, Table, bucket};
 
 use crate::lock::{Lock, Refused};
 use crate::out::Failure;
@@ -189,23 +189,77 @@ impl Home {
     pub async fn mapping_files(&self) -> Result<Vec<String>, Error> {
         let listed = bucket::list(&self.world, &self.world.places.config, "").await?;
         let files = listed.into_iter().map(|object| object.key);
-        Ok(files.filter(|key| key.ends_with(".toml") && !key.contains('/')).collect())
+        // Editors and file managers leave hidden files beside those that people write.
+        let named = |key: &String| key.ends_with(".toml") && !key.contains('/') && !key.starts_with('.');
+        Ok(files.filter(named).collect())
     }
 
-    /// The companies, by their mapping files and by the verdicts on files that are gone since.
+    /// The companies, by their mapping files and by the verdicts on files that are gone since. A file that was never
+    /// valid and is gone leaves no company behind.
     ///
     /// # Errors
     ///
-    /// If a folder cannot be listed.
+    /// If a folder cannot be listed, or the store does not answer.
     pub async fn companies(&self) -> Result<Vec<String>, Error> {
         let files = self.mapping_files().await?;
+        let mut names: BTreeSet<&str> = files.iter().filter_map(|file| file.strip_suffix(".toml")).collect();
         let verdicts = bucket::list(&self.world, &self.world.places.verdicts, "verdicts/").await?;
         let judged = verdicts
             .iter()
             .filter_map(|verdict| verdict.key.strip_prefix("verdicts/")?.strip_suffix(".json"));
-        let names: BTreeSet<&str> =
-            files.iter().filter_map(|file| file.strip_suffix(".toml")).chain(judged).collect();
+        let table = Table::of(&self.world);
+        for company in judged {
+            if !names.contains(company) && table.get::<ConfigItem>(&Key::config(company)).await?.is_some() {
+                names.insert(company);
+            }
+        }
         Ok(names.into_iter().map(str::to_owned).collect())
+    }
+
+    /// The files of the inbox that lie in no connection's folder, and where they belong. Hidden files are not meant.
+    ///
+    /// # Errors
+    ///
+    /// If the inbox cannot be listed, or the store does not answer.
+    pub async fn misplaced(&self) -> Result<Vec<(String, FileError)>, Error> {
+        let mut configs = BTreeMap::new();
+        for company in self.companies().await? {
+            let config = check_config::in_force(&self.world, &company).await?.map(|(_, config)| config);
+            configs.insert(company, config);
+        }
+        let known: Vec<String> = (configs.iter())
+            .flat_map(|(company, config)| config.iter().map(move |config| (company, config)))
+            .flat_map(|(company, config)| {
+                config.connections.keys().map(move |name| format!("inbox/{company}/{name}/"))
+            })
+            .collect();
+        let mut misplaced = Vec::new();
+        for object in bucket::list(&self.world, &self.world.places.inbox, "").await? {
+            let key = object.key;
+            if import_file::is_hidden(&key) {
+                continue;
+            }
+            let what = match key.split_once('/') {
+                None => {
+                    "the file lies in no company's folder; move it into that of its connection".to_owned()
+                }
+                Some((company, _)) => match configs.get(company) {
+                    Some(Some(config)) => {
+                        misplaced.extend(import_file::misplaced(&key, config).map(|error| (key, error)));
+                        continue;
+                    }
+                    // The mapping file has never been valid: that is told where it is judged.
+                    Some(None) => continue,
+                    None => format!(
+                        "there is no config/{company}.toml, so nothing here is read; write one, or move the file into \
+                         the folder of its connection"
+                    ),
+                },
+            };
+            let cause = if known.is_empty() { what } else { format!("{what}: {}", known.join(", ")) };
+            misplaced.push((key, FileError { at: "folder".to_owned(), cause }));
+        }
+        Ok(misplaced)
     }
 
     /// The company and settlement that `[<company>/]<provider>:[<scope>:]<id>` names; the company may be left out

@@ -177,9 +177,6 @@ pub async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
     let world = &home.world;
     for company in home.companies().await? {
         for object in bucket::list(world, &world.places.inbox, &format!("{company}/")).await? {
-            if object.key.matches('/').count() < 2 {
-                continue;
-            }
             let bar = out.progress(&object.key);
             let mut progress = |rows| bar.set_message(format!("{}: {rows} rows", object.key));
             let imported = import_file::handle(world, &object.key, &mut progress).await?;

@@ -79,6 +79,10 @@ impl Report {
     /// If the store does not answer.
     pub async fn read(home: &Home) -> Result<Report, Error> {
         let mut report = Report::default();
+        for (key, error) in home.misplaced().await? {
+            let (file, at, cause) = (format!("inbox/{key}"), error.at, error.cause);
+            report.unreadable.push(Unreadable { file, at, cause });
+        }
         for company in home.companies().await? {
             report.company(home, &company).await?;
         }
@@ -169,7 +173,8 @@ impl Report {
             let item = read.body;
             let Some(error) = item.error else { continue };
             let key = format!("{company}/{}/{}", item.connection, item.file);
-            if bucket::etag(world, &world.places.inbox, &key).await?.is_some() {
+            let told = self.unreadable.iter().any(|other| other.file.strip_prefix("inbox/") == Some(&key));
+            if !told && bucket::etag(world, &world.places.inbox, &key).await?.is_some() {
                 self.unreadable.push(Unreadable {
                     file: format!("inbox/{key}"),
                     at: error.at,
@@ -269,17 +274,22 @@ pub async fn status(home: &Home, out: Out) -> Result<Exit, Error> {
     for (company, position) in &report.open {
         let totals = &position.totals;
         let (from, to) = (totals.first_on, totals.last_on);
+        let age = from.map(|day| (today - day).num_days());
+        let file = format!("inbox/{company}/{}/{}", position.connection, position.file);
         out.object(&json!({
             "type": "open", "company": company, "connection": position.connection, "scope": position.scope,
-            "currency": position.currency, "rows": totals.rows, "net": out::amount(&position.currency, totals.net()), "from": from, "to": to,
+            "currency": position.currency, "rows": totals.rows, "net": out::amount(&position.currency, totals.net()),
+            "from": from, "to": to, "age_days": age, "file": file,
         }));
         out.text(&format!(
-            "\nWith the provider, no payout yet: {company}/{} {} rows, {} {}, last on {}",
+            "\nWith the provider, no payout yet: {company}/{} {} rows, {} {}, {} to {}, {} days old, in {file}",
             position.connection,
             totals.rows,
             ledger::voucher::grouped(totals.net()),
             position.currency,
+            from.map(|day| day.to_string()).unwrap_or_default(),
             to.map(|day| day.to_string()).unwrap_or_default(),
+            age.unwrap_or_default(),
         ));
     }
     for (company, settlement, why) in &report.waiting {

@@ -245,6 +245,7 @@ impl Asked<'_> {
             purpose: Purpose::Settlement,
             corrects: None,
             rival: None,
+            decided: Vec::new(),
             config: None,
             planned_as: None,
             open: false,
@@ -306,12 +307,14 @@ fn changed(old: &SettlementItem, new: &SettlementItem, again: bool) -> Option<(S
                 return None;
             }
             let (revision, live_from, past) = (old.revision, old.live_from, old.past.clone());
-            let next = SettlementItem { revision, live_from, past, ..new.clone() };
+            let decided = old.decided.clone();
+            let next = SettlementItem { revision, live_from, past, decided, ..new.clone() };
             Some((next, "announced anew by the provider".to_owned()))
         }
         SettlementState::Held(hold) if !same && old.config.is_none() && ends_by_announcement(hold) => {
             let (revision, live_from, past) = (old.revision, old.live_from, old.past.clone());
-            let next = SettlementItem { revision, live_from, past, ..new.clone() };
+            let decided = old.decided.clone();
+            let next = SettlementItem { revision, live_from, past, decided, ..new.clone() };
             Some((next, "announced anew by the provider".to_owned()))
         }
         SettlementState::Posting => None,

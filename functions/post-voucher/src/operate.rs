@@ -82,7 +82,8 @@ pub async fn retry(
 /// Ends a hold after its cause is mended or accepted. Whatever can be proved is proved again: a settlement that does
 /// not add up is held again.
 ///
-/// With a second source that differs, the one whose file is still in the inbox counts. A settlement that was taken
+/// With a second source that differs, the one whose file is still in the inbox counts, and the other one is not asked
+/// about again. A settlement that was taken
 /// back by `reverse` is booked anew under the mapping in force. An alert on a booked voucher ends, too.
 ///
 /// # Errors
@@ -109,9 +110,12 @@ pub async fn release(
             Ok(bucket::etag(world, &world.places.inbox, &format!("{company}/{from}")).await?.is_some())
         };
         if !begun && !in_inbox(&read.body.source.from).await? && in_inbox(&rival.source.from).await? {
+            read.body.decided.push(read.body.source.clone());
             read.body.source = rival.source;
             read.body.head = rival.head;
             read.body.totals = rival.totals;
+        } else {
+            read.body.decided.push(rival.source);
         }
     }
     // The operator vouches for the beginning.

@@ -90,6 +90,7 @@ impl<'a> Intake<'a> {
             purpose: Purpose::Settlement,
             corrects: None,
             rival: None,
+            decided: Vec::new(),
             config: None,
             planned_as: None,
             open: found.open,
@@ -244,12 +245,19 @@ impl<'a> Intake<'a> {
             let better = new_complete || old.state != new.state && new.source.rows >= old.source.rows;
             return Ok(better.then(|| {
                 let announced = new.announced.clone().or_else(|| old.announced.clone());
-                let (live_from, revision) = (old.live_from, old.revision);
-                (SettlementItem { live_from, revision, announced, ..new.clone() }, why)
+                let item = SettlementItem {
+                    live_from: old.live_from,
+                    revision: old.revision,
+                    decided: old.decided.clone(),
+                    announced,
+                    ..new.clone()
+                };
+                (item, why)
             }));
         }
         if !new_complete
             || old.source.rows_hash == new.source.rows_hash && old.source.format == new.source.format
+            || old.decided.iter().any(|decided| decided.is_same(&new.source))
         {
             return Ok(renamed());
         }
@@ -259,13 +267,16 @@ impl<'a> Intake<'a> {
         if difference.is_none() {
             return Ok(renamed());
         }
-        if old.past.iter().any(|past| is_same_file(&past.source, &new.source)) {
-            // What was corrected since, read once more because the reading changed.
+        if old.past.iter().any(|past| past.source.is_same_file(&new.source)) {
+            // What was corrected since, read or dropped once more.
             return Ok(renamed());
         }
         let rival = Rival { source: new.source.clone(), head: new.head.clone(), totals: new.totals.clone() };
         let begun = old.config.is_some();
+        // Rows that were corrected once and come back are no correction: nobody knows which report is the newer one.
+        let known_before = old.past.iter().any(|past| past.source.is_same(&new.source));
         let correctable = begun
+            && !known_before
             && old.state == SettlementState::Posted
             && difference.removed == 0
             && !by_net
@@ -279,6 +290,7 @@ impl<'a> Intake<'a> {
                 purpose: Purpose::Correction,
                 corrects: Some(old.source.clone()),
                 rival: None,
+                decided: old.decided.clone(),
                 config: None,
                 planned_as: None,
                 live_from: old.live_from,
@@ -346,7 +358,7 @@ pub fn in_order(now: DateTime<Utc>, index: usize) -> DateTime<Utc> {
 }
 
 /// The days that a settlement's rows cover.
-fn days(head: &Head, totals: &Totals) -> (NaiveDate, NaiveDate) {
+pub fn days(head: &Head, totals: &Totals) -> (NaiveDate, NaiveDate) {
     (totals.first_on.unwrap_or(head.payout_on), totals.last_on.unwrap_or(head.payout_on))
 }
 
@@ -400,15 +412,4 @@ fn is_incomplete(item: &SettlementItem) -> bool {
         ),
         _ => false,
     }
-}
-
-/// Whether two sources are the same bytes of the same dropped file, perhaps read in different ways.
-fn is_same_file(one: &Source, other: &Source) -> bool {
-    // The rows' place in the archive, `<company>/rows/<hash of the bytes>-<way of reading>/…`. Fetched rows lie
-    // elsewhere.
-    let bytes = |source: &Source| {
-        let mut parts = source.manifest.split('/').skip(1);
-        (parts.next()? == "rows").then(|| parts.next()?.split_once('-').map(|(bytes, _)| bytes.to_owned()))?
-    };
-    one.from == other.from && bytes(one).is_some() && bytes(one) == bytes(other)
 }

@@ -103,6 +103,27 @@ pub struct Source {
     pub format: String,
 }
 
+impl Source {
+    /// Whether two sources hold the same rows: as read, or since they come from the same bytes of a dropped file,
+    /// perhaps read in different ways.
+    pub fn is_same(&self, other: &Source) -> bool {
+        let rows = self.rows_hash == other.rows_hash && self.format == other.format;
+        rows || self.is_same_file(other)
+    }
+
+    /// Whether two sources come from the same bytes, under whatever name they were dropped.
+    pub fn is_same_file(&self, other: &Source) -> bool {
+        self.bytes().is_some() && self.bytes() == other.bytes()
+    }
+
+    /// The beginning of the hash of the dropped file's bytes, as the rows' place in the archive has it:
+    /// `<company>/rows/<hash of the bytes>-<way of reading>/…`.
+    fn bytes(&self) -> Option<&str> {
+        let (bytes, _) = self.manifest.split('/').nth(2)?.split_once('-')?;
+        (bytes.len() == 32 && bytes.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(bytes)
+    }
+}
+
 /// The state of a settlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -180,6 +201,9 @@ pub struct SettlementItem {
     /// A second source that says something else; decided by `release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rival: Option<Box<Rival>>,
+    /// Second sources that a person has decided against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<Source>,
     /// The configuration version that the vouchers under way are planned by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
@@ -441,7 +465,10 @@ pub struct PositionItem {
     pub currency: String,
     /// The file that showed them last.
     pub file: String,
-    /// Their sums; no rows means that nothing is open.
+    /// Where all rows that it showed are, those as well that have been found in payouts since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The sums of those that are still open; no rows means that nothing is.
     pub totals: Totals,
     /// Why they cannot be placed, if that is not simply because their payout is yet to come.
     pub hold: Option<Hold>,
