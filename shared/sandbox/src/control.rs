@@ -56,6 +56,10 @@ pub(crate) fn handle(
     }
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["calls"]) => wire::json(200, &systems.calls_json()),
+        ("DELETE", ["calls"]) => {
+            systems.forget_calls();
+            done(true)
+        }
         ("GET", ["vouchers"]) => wire::json(200, &vouchers(systems)),
         ("GET", ["payouts"]) => {
             let payouts: Vec<Value> = systems.truths(now).iter().map(|truth| truth.json()).collect();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::random::Random;
 use crate::systems::{System, Systems, template};
 use crate::wire::{self, Ending, Reply, Request};
-use crate::{refusals, stripe, tripletex, vipps_mobilepay};
+use crate::{refusals, tripletex, vipps_mobilepay};
 
 /// Bytes that [`Fault::HugeBody`] adds.
 const HUGE_BYTES: usize = 64 << 20;
@@ -61,7 +61,8 @@ pub enum Fault {
     /// A row of the page stands in it twice.
     #[serde(rename = "duplicate-rows")]
     DuplicateRows,
-    /// A further page names the cursor that it was asked for, or is the first page again.
+    /// A further page ends where the one before it ended (Stripe), names the cursor that it was asked for (Vipps
+    /// MobilePay), or is the first page again (Tripletex).
     #[serde(rename = "repeated-cursor")]
     RepeatedCursor,
     /// A redirect elsewhere; nothing was done.
@@ -223,7 +224,7 @@ impl Injector {
             _ => {}
         }
         let response = systems.handle(system, now, &request, hidden);
-        let (reply, has_happened) = after(fault, system, &request, response);
+        let (reply, has_happened) = after(fault, systems, system, now, &request, response);
         if has_happened {
             self.count(fault);
         }
@@ -265,7 +266,14 @@ fn before(fault: Fault, system: System) -> Option<Reply> {
 }
 
 /// What becomes of the system's answer, and whether the fault could happen to it.
-fn after(fault: Fault, system: System, request: &Request, mut response: Response<Vec<u8>>) -> (Reply, bool) {
+fn after(
+    fault: Fault,
+    systems: &Systems,
+    system: System,
+    now: DateTime<Utc>,
+    request: &Request,
+    mut response: Response<Vec<u8>>,
+) -> (Reply, bool) {
     let mut ending = Ending::Whole;
     let mut has_happened = true;
     match fault {
@@ -276,7 +284,7 @@ fn after(fault: Fault, system: System, request: &Request, mut response: Response
         Fault::DuplicateRows => has_happened = change(&mut response, duplicate),
         Fault::RepeatedCursor => {
             has_happened = change(&mut response, |body| match system {
-                System::Stripe => stripe::repeat_cursor(request, body),
+                System::Stripe => systems.stripe.repeat_cursor(now, request, body),
                 System::VippsMobilepay => vipps_mobilepay::repeat_cursor(request, body),
                 // The first page was asked for instead.
                 System::Tripletex => true,

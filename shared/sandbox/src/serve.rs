@@ -65,7 +65,9 @@ async fn answer(
     }
     let (mut parts, body) = reply.response.into_parts();
     // Cut and slow bodies promise their whole length too.
-    parts.headers.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(body.len()));
+    if !matches!(parts.status.as_u16(), 204 | 304) {
+        parts.headers.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(body.len()));
+    }
     let bytes = Bytes::from(body);
     let body = match reply.ending {
         Ending::Drop => return Err(io::Error::other("dropped on purpose")),

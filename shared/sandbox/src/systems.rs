@@ -162,6 +162,12 @@ impl Systems {
         *self.calls.entry(key).or_default() += 1;
     }
 
+    /// Counts anew.
+    pub fn forget_calls(&mut self) {
+        self.calls.clear();
+        self.redirects_followed = 0;
+    }
+
     /// How often each endpoint was called.
     pub fn calls_json(&self) -> Value {
         let calls: Vec<Value> = self

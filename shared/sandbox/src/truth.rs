@@ -91,6 +91,17 @@ pub(crate) enum Soundness {
     Before,
 }
 
+/// A payout that came back.
+#[derive(Clone)]
+pub(crate) struct Reversal {
+    /// The payout's id.
+    pub of: String,
+    /// The day of the row.
+    pub on: NaiveDate,
+    /// Minor units, positive where the payout was.
+    pub amount: i64,
+}
+
 /// One payout as it really is.
 #[derive(Clone)]
 pub(crate) struct Truth {
@@ -107,6 +118,8 @@ pub(crate) struct Truth {
     pub soundness: Soundness,
     /// Whether this payout came back later.
     pub returned: bool,
+    /// Earlier payouts whose return stands among the rows.
+    pub reversals: Vec<Reversal>,
     pub expected: Expected,
 }
 
@@ -122,6 +135,11 @@ impl Truth {
         let major = |sums: &BTreeMap<&'static str, i64>| -> serde_json::Map<String, Value> {
             sums.iter().map(|(name, amount)| ((*name).to_owned(), Value::from(major(*amount)))).collect()
         };
+        let reversals: Vec<Value> = self
+            .reversals
+            .iter()
+            .map(|row| json!({ "of": row.of, "on": row.on.to_string(), "amount": crate::truth::major(row.amount) }))
+            .collect();
         json!({
             "provider": self.provider,
             "settlement": format!("{}:{}", self.provider, self.id),
@@ -134,6 +152,7 @@ impl Truth {
             "soundness": soundness,
             "cause": cause,
             "returned": self.returned,
+            "reversals": reversals,
             "expected": major(&self.expected.sums),
             "postings": major(&self.expected.postings()),
         })

@@ -93,6 +93,24 @@ impl Stripe {
         self.world.truths(now.timestamp())
     }
 
+    /// Makes a further page end where the one before it ended, with the promise of more. False if the page has no row.
+    pub fn repeat_cursor(&self, now: DateTime<Utc>, request: &Request, body: &mut Value) -> bool {
+        let now = now.timestamp();
+        let Some(cursor) = request.param("starting_after") else {
+            return false;
+        };
+        let row = match self.world.find_row(cursor) {
+            Some((index, place)) => self.row_json(index, place, now, list::expands(request, "source")),
+            None => self.world.find(cursor).and_then(|index| self.world.payout_json(index, now)),
+        };
+        let (Some(row), true) = (row, body.get("data").is_some()) else {
+            return false;
+        };
+        body["data"] = Value::from(vec![row]);
+        body["has_more"] = Value::from(true);
+        true
+    }
+
     /// Finishes the list of a waiting payout; without an id, of all of them.
     pub fn settle(&mut self, id: Option<&str>) -> bool {
         match id {
@@ -241,20 +259,4 @@ fn check_version(request: &Request) -> Result<(), Error> {
         return Ok(());
     }
     Err(error(400, None, &format!("Invalid Stripe API version: {version}"), None))
-}
-
-/// The page on which the last page ended once more, with the promise of further ones.
-pub(crate) fn repeat_cursor(request: &Request, body: &mut Value) -> bool {
-    let Some(cursor) = request.param("starting_after").map(str::to_owned) else {
-        return false;
-    };
-    let Some(rows) = body.get_mut("data").and_then(Value::as_array_mut).filter(|rows| !rows.is_empty())
-    else {
-        return false;
-    };
-    if let Some(last) = rows.last_mut() {
-        last["id"] = Value::from(cursor);
-    }
-    body["has_more"] = Value::from(true);
-    true
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::rows::{Movement, Row};
 use crate::huge::Huge;
 use crate::random::Random;
-use crate::truth::{Expected, Soundness, Truth};
+use crate::truth::{Expected, Reversal, Soundness, Truth};
 
 /// Rows of one payout, newest first; the payout's own row comes first.
 pub(super) enum Rows {
@@ -244,7 +244,23 @@ impl World {
                 rows: payout.len() - 1,
                 soundness: payout.soundness,
                 returned: payout.failure.is_some(),
+                reversals: self.reversals(payout),
                 expected: payout.expected(),
+            })
+            .collect()
+    }
+
+    /// The payouts whose return stands in a payout.
+    fn reversals(&self, payout: &Payout) -> Vec<Reversal> {
+        let Rows::Stored(rows) = &payout.rows else {
+            return Vec::new();
+        };
+        let returns = rows.iter().enumerate().filter(|(_, row)| row.movement == Movement::PayoutFailure);
+        returns
+            .filter_map(|(place, row)| {
+                let (failed, _) = row.original?;
+                let on = day_in_oslo(payout.row_created(place as u64));
+                Some(Reversal { of: self.payout_id(failed), on, amount: row.amount })
             })
             .collect()
     }
@@ -440,8 +456,7 @@ impl Payout {
 
     /// The day it was made, in Oslo.
     fn on(&self) -> NaiveDate {
-        let created = DateTime::<Utc>::from_timestamp(self.created, 0).unwrap_or_default();
-        created.with_timezone(&chrono_tz::Europe::Oslo).date_naive()
+        day_in_oslo(self.created)
     }
 
     fn expected(&self) -> Expected {
@@ -457,4 +472,9 @@ impl Payout {
         }
         expected
     }
+}
+
+fn day_in_oslo(at: i64) -> NaiveDate {
+    let at = DateTime::<Utc>::from_timestamp(at, 0).unwrap_or_default();
+    at.with_timezone(&chrono_tz::Europe::Oslo).date_naive()
 }

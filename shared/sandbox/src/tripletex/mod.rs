@@ -227,10 +227,21 @@ impl Tripletex {
 }
 
 impl Books {
+    /// Ids grow, so vouchers stand in their order.
+    fn place(&self, id: i64) -> Result<usize, Refusal> {
+        let place = self.vouchers.binary_search_by_key(&id, |voucher| voucher.id);
+        place.map_err(|_| refuse(404, 6000, "Object not found"))
+    }
+
+    /// The voucher with an id.
+    fn voucher(&self, id: i64) -> Option<&Voucher> {
+        self.place(id).ok().and_then(|place| self.vouchers.get(place))
+    }
+
     /// Books the mirror of a voucher on a day.
     fn reverse(&mut self, now: DateTime<Utc>, id: i64, date: NaiveDate) -> Result<i64, Refusal> {
-        let voucher = self.vouchers.iter().find(|voucher| voucher.id == id).cloned();
-        let voucher = voucher.ok_or_else(|| refuse(404, 6000, "Object not found"))?;
+        let place = self.place(id)?;
+        let voucher = self.vouchers[place].clone();
         if voucher.reverse.is_some() {
             return Err(refuse_fields(18_000, &[("id", "Bilaget er allerede tilbakeført.")]));
         }
@@ -252,18 +263,17 @@ impl Books {
         }
         let description = format!("Tilbakeføring av bilag {}: {}", voucher.number, voucher.description);
         let new = self.add(now, date, description, voucher.voucher_type, None, postings, true);
-        for (one, other) in [(id, new), (new, id)] {
-            if let Some(voucher) = self.vouchers.iter_mut().find(|voucher| voucher.id == one) {
-                voucher.reverse = Some(other);
-            }
+        self.vouchers[place].reverse = Some(new);
+        if let Some(mirror) = self.vouchers.last_mut() {
+            mirror.reverse = Some(id);
         }
         Ok(new)
     }
 
     /// Attaches a file; a second one is added to the first.
     fn attach(&mut self, id: i64, upload: &attachment::Upload) -> Result<(), Refusal> {
-        let voucher = self.vouchers.iter_mut().find(|voucher| voucher.id == id);
-        let voucher = voucher.ok_or_else(|| refuse(404, 6000, "Object not found"))?;
+        let place = self.place(id)?;
+        let voucher = &mut self.vouchers[place];
         voucher.version += 1;
         match &mut voucher.attachment {
             Some(attachment) => {

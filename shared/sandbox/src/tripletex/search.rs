@@ -75,11 +75,10 @@ impl Books {
                     "checkWageLogEmployeeName": "", "checkWageLogEmployeePictureId": 0, "checkWageLogTime": null,
                 })
             }
-            Model::Voucher => {
-                return self.vouchers.iter().find(|voucher| voucher.id == id).map(Voucher::record);
-            }
+            Model::Voucher => return self.voucher(id).map(Voucher::record),
             Model::Posting => {
-                return self.vouchers.iter().find_map(|voucher| {
+                // The newest is read most.
+                return self.vouchers.iter().rev().find_map(|voucher| {
                     let posting = voucher.postings.iter().find(|posting| posting.id == id)?;
                     Some(voucher.posting_record(posting))
                 });

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::huge::Huge;
-use crate::truth::{Expected, Meaning, Soundness, Truth};
+use crate::truth::{Expected, Meaning, Reversal, Soundness, Truth};
 
 /// Which of a ledger's two accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ pub(super) struct Ledger {
     number: u64,
     entries: u64,
     expected: Expected,
+    reversals: Vec<Reversal>,
     rows: u64,
 }
 
@@ -85,6 +86,7 @@ impl Ledger {
             number: 2_000_101,
             entries: 0,
             expected: Expected::default(),
+            reversals: Vec::new(),
             rows: 0,
         }
     }
@@ -122,6 +124,11 @@ impl Ledger {
         self.expected.add(meaning, amount, 0, 0);
         if meaning != Meaning::Payout {
             self.rows += 1;
+        }
+        if meaning == Meaning::PayoutReversal
+            && let Some(day) = self.days.last()
+        {
+            self.reversals.push(Reversal { of: psp.to_owned(), on: day.on, amount });
         }
         let before = self.balances.0;
         self.balances.0 += amount;
@@ -212,6 +219,7 @@ impl Ledger {
             rows: std::mem::take(&mut self.rows),
             soundness,
             returned: false,
+            reversals: std::mem::take(&mut self.reversals),
             expected: std::mem::take(&mut self.expected),
         });
     }
@@ -279,6 +287,7 @@ impl Ledger {
             rows: huge.rows() + u64::from(!self.gross),
             soundness: Soundness::Sound,
             returned: false,
+            reversals: Vec::new(),
             expected,
         });
         self.balances.1 -= if self.gross { huge.sums().1 } else { 0 };

@@ -55,7 +55,7 @@ pub fn basic(user: &str, password: &str) -> String {
             char::from(LETTERS[value])
         })
         .collect();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     format!("Basic {text}")
