@@ -139,7 +139,7 @@ pub async fn handle(
         Err(error) => item.error = Some(FileError { at: error.at, cause: error.what }),
         Ok((format, groups)) => {
             item.format = format;
-            let clash = apply::apply(world, &config, company, folder, provider, &item, groups).await?;
+            let clash = apply::apply(world, &config, folder, provider, &item, groups).await?;
             item.settlements = clash.settlements;
             item.error = clash.error;
         }
