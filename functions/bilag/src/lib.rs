@@ -12,6 +12,7 @@ pub mod out;
 pub mod page;
 pub mod replay;
 pub mod run;
+pub mod sandbox;
 pub mod serve;
 pub mod show;
 pub mod status;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use bilag::out::{Failure, captured};
-use bilag::{Exit, Home, Out, backfill, check, door, init, inspect, replay, run, serve, show, status};
+use bilag::{
+    Exit, Home, Out, backfill, check, door, init, inspect, replay, run, sandbox, serve, show, status,
+};
 use chrono::Duration;
 use clap::{Args, Parser, Subcommand};
 use edge::Error;
@@ -101,6 +103,8 @@ enum Command {
         #[command(flatten)]
         ports: serve::Ports,
     },
+    /// Simulated providers and accounting system, with a ready home: to try everything without credentials.
+    Sandbox(sandbox::Wishes),
     /// Rebuild every voucher from the archive and compare.
     Replay {
         /// The home folder.
@@ -112,7 +116,7 @@ impl Command {
     /// The home that the command works on; `None` for commands without one.
     fn home(&self) -> Option<&Path> {
         match self {
-            Command::Init(_) | Command::Inspect { .. } => None,
+            Command::Init(_) | Command::Inspect { .. } | Command::Sandbox(_) => None,
             Command::Run { home, .. }
             | Command::Preview { home }
             | Command::Check { home, .. }
@@ -166,6 +170,7 @@ async fn carry_out(cli: Cli) -> Result<u8, Failure> {
         return Ok(match cli.command {
             Command::Init(wishes) => init::init(out, &wishes)?,
             Command::Inspect { file, format } => inspect::inspect(out, &file, format.as_deref()),
+            Command::Sandbox(wishes) => sandbox::sandbox(out, &wishes).await?,
             _ => Exit::Usage,
         } as u8);
     };
@@ -249,7 +254,7 @@ async fn on_home(command: Command, home: &Home, out: Out) -> Result<Exit, Failur
         Command::Reverse(decided) => decide(Verb::Reverse, &decided, home, out).await?,
         Command::Replay { .. } => replay::replay(home, out).await?,
         Command::Backfill { range, .. } => backfill::backfill(home, out, &range).await?,
-        Command::Init(_) | Command::Inspect { .. } | Command::Serve { .. } => {
+        Command::Init(_) | Command::Inspect { .. } | Command::Serve { .. } | Command::Sandbox(_) => {
             return Err(Failure::from(Error::config("this command does not work on a home that is open")));
         }
     })
