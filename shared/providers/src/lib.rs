@@ -7,6 +7,7 @@
 pub mod api;
 pub mod csv_file;
 mod day;
+mod json;
 pub mod stripe;
 pub mod vipps_mobilepay;
 
