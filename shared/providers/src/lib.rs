@@ -7,6 +7,7 @@
 pub mod api;
 pub mod csv_file;
 mod day;
+mod json;
 pub mod stripe;
 mod text_file;
 pub mod vipps_mobilepay;

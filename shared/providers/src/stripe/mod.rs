@@ -1,22 +1,42 @@
 #![doc = include_str!("README.md")]
 
+mod client;
 mod file;
+mod lines;
+mod pages;
+mod payout;
+mod row;
 mod settle;
+mod webhook;
 mod wire;
 
+#[cfg(test)]
+mod api_tests;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
 
+use async_trait::async_trait;
+use chrono::{DateTime, Duration, Utc};
+use edge::Error;
+use edge::secret::Entry;
 use ledger::Line;
 
-use crate::{Detected, Provider, ReadError, Rows, Settle, Terms, csv_file};
+use crate::{
+    Access, Announced, Api, Detected, Discovered, Notice, Pages, Provider, ReadError, Refusal, Rows, Settle,
+    Terms, csv_file,
+};
 
+pub use lines::minor_digits;
+pub use pages::RowPages;
 pub use settle::kind_of;
 
 /// The itemized payout reconciliation report.
 const ITEMIZED: &str = "stripe-payout-reconciliation";
+
+/// Balance transactions of the API, as they are archived.
+const BALANCE_TRANSACTIONS: &str = "stripe-api";
 
 /// Stripe.
 #[derive(Debug)]
@@ -61,9 +81,61 @@ impl Provider for Stripe {
         Ok(Box::new(file::Itemized::open(file, terms)?))
     }
 
+    fn api(&self) -> Option<&'static dyn Api> {
+        Some(&Stripe)
+    }
+
     fn settler(&self, format: &str, terms: &Terms) -> Result<Box<dyn Settle + Send>, ReadError> {
+        if format == BALANCE_TRANSACTIONS {
+            return Ok(Box::new(ArchivedApi(lines::Lines::new(terms))));
+        }
         known(format)?;
         Ok(Box::new(Archived(settle::Settler::new(terms))))
+    }
+}
+
+#[async_trait]
+impl Api for Stripe {
+    fn format(&self) -> &'static str {
+        BALANCE_TRANSACTIONS
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::hours(1)
+    }
+
+    async fn discover(
+        &self,
+        access: &Access<'_>,
+        cursor: Option<&serde_json::Value>,
+    ) -> Result<Discovered, Error> {
+        client::discover(access, cursor).await
+    }
+
+    async fn page(
+        &self,
+        access: &Access<'_>,
+        settlement: &Announced,
+        cursor: Option<&str>,
+    ) -> Result<Vec<u8>, Error> {
+        client::page(access, settlement, cursor).await
+    }
+
+    fn pages(
+        &self,
+        terms: &Terms,
+        settlement: &Announced,
+        state: Option<&serde_json::Value>,
+    ) -> Result<Box<dyn Pages + Send>, ReadError> {
+        Ok(Box::new(RowPages::new(terms, settlement, state)?))
+    }
+
+    async fn check(&self, access: &Access<'_>) -> Result<(String, Vec<String>), Error> {
+        client::check(access).await
+    }
+
+    fn verify_notice(&self, notice: &Notice<'_>, secret: &Entry, now: DateTime<Utc>) -> Result<(), Refusal> {
+        webhook::verify(notice, &secret.list("webhook_secrets"), now)
     }
 }
 
@@ -81,5 +153,13 @@ impl Settle for Archived {
         let row: wire::Row<'a> =
             serde_json::from_slice(row).map_err(|error| ReadError::new("archive", error.to_string()))?;
         self.0.settle(&row)
+    }
+}
+
+struct ArchivedApi(lines::Lines);
+
+impl Settle for ArchivedApi {
+    fn line<'a>(&mut self, row: &'a [u8]) -> Result<Line<'a>, ReadError> {
+        lines::archived(&mut self.0, row)
     }
 }

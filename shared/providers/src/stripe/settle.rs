@@ -219,7 +219,7 @@ pub fn kind_of(category: &str, gross: Decimal) -> Option<(Kind, FeeType)> {
 }
 
 /// Decimals that an amount in major units may have: ISO's, but none where Stripe counts whole units.
-fn major_digits(currency: Currency) -> u32 {
+pub fn major_digits(currency: Currency) -> u32 {
     const WHOLE: &[&str] = &["MGA"];
     if WHOLE.contains(&currency.code()) { 0 } else { currency.digits() }
 }

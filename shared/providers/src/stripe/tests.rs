@@ -17,9 +17,9 @@ use super::{ITEMIZED, Stripe, kind_of};
 use crate::{Detected, GroupEnd, Item, Provider as _, ReadError, Terms};
 
 /// One group of a report: how it ended and its lines.
-struct Group {
-    end: GroupEnd,
-    lines: Vec<Line<'static>>,
+pub(super) struct Group {
+    pub(super) end: GroupEnd,
+    pub(super) lines: Vec<Line<'static>>,
 }
 
 impl Group {
@@ -37,7 +37,7 @@ impl Group {
     }
 }
 
-fn owned(line: &Line<'_>) -> Line<'static> {
+pub(super) fn owned(line: &Line<'_>) -> Line<'static> {
     let text = |text: &str| text.to_owned().into();
     Line {
         id: text(&line.id),
@@ -59,7 +59,7 @@ fn file_of(bytes: &[u8]) -> fs::File {
 }
 
 /// Reads a report as the importer does: each row is archived and must read the same from there.
-fn read_with(bytes: &[u8], terms: &Terms) -> Result<Vec<Group>, ReadError> {
+pub(super) fn read_with(bytes: &[u8], terms: &Terms) -> Result<Vec<Group>, ReadError> {
     let mut rows = Stripe.open(ITEMIZED, file_of(bytes), terms)?;
     let mut settler = Stripe.settler(ITEMIZED, terms).unwrap();
     let mut open: Vec<Vec<Line<'static>>> = Vec::new();
@@ -99,7 +99,7 @@ fn refused(text: &str) -> String {
     }
 }
 
-fn describe(groups: &[Group]) -> String {
+pub(super) fn describe(groups: &[Group]) -> String {
     let mut out = String::new();
     for group in groups {
         match &group.end {
@@ -174,11 +174,11 @@ fn describe_line(line: &Line<'_>) -> String {
     text
 }
 
-fn folder(case: &str) -> PathBuf {
+pub(super) fn folder(case: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/stripe/fixtures").join(case)
 }
 
-fn report(case: &str) -> String {
+pub(super) fn report(case: &str) -> String {
     fs::read_to_string(folder(case).join("report.csv")).unwrap()
 }
 
@@ -205,6 +205,11 @@ fn by_day() -> Terms {
         window_from: Some("2026-01-01".parse().unwrap()),
         ..Terms::plain()
     }
+}
+
+#[test]
+fn two_pages_of_the_api_are_one_report() {
+    check("two-pages");
 }
 
 #[test]
