@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use accounting::System;
+use accounting::{Access, Catalogue, System};
 use async_trait::async_trait;
 use bilag_tests::home::{settlement, vouchers};
 use bilag_tests::transport::{Loss, Transport};
@@ -60,8 +60,19 @@ impl System for Strict {
         false
     }
 
-    fn open(&self, _: &World, _: &str) -> Result<Box<dyn Outbox>, Error> {
+    fn has_drafts(&self) -> bool {
+        false
+    }
+
+    fn open<'w>(&self, _: Access<'w>) -> Result<Box<dyn accounting::Books + 'w>, Error> {
         Ok(Box::new(Strict(Arc::clone(&self.0))))
+    }
+}
+
+#[async_trait]
+impl accounting::Books for Strict {
+    async fn catalogue(&self) -> Result<Catalogue, Error> {
+        Ok(Catalogue::default())
     }
 }
 

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use edge::http::{Hosts, Sockets};
+use edge::secret::SecretsFile;
+use edge::vault::KeyFile;
 use edge::{Error, Invoke, Kind, Places, SystemClock, World};
 use embedded::{Buckets, Embedded};
 use store::item::{CLAIMED, ConfigItem, FileError};
@@ -33,12 +36,25 @@ impl Invoke for Dispatched {
     }
 }
 
+/// Where the files of a home lie that are no buckets.
+struct Files {
+    table: PathBuf,
+    /// The key that tokens are sealed with.
+    key: PathBuf,
+    secrets: PathBuf,
+    /// Extra roots of trust (PEM), such as those of a company's own proxy; may be missing.
+    roots: PathBuf,
+    out: PathBuf,
+}
+
 /// An opened home.
 pub struct Home {
     /// Everything that the functions need.
     pub world: World,
     /// What the dispatcher handed over.
     pub dispatched: Arc<Dispatched>,
+    /// The home is a copy that is thrown away: vouchers are written on paper.
+    pub rehearsal: bool,
     lock: Option<Lock>,
     _scratch: tempfile::TempDir,
 }
@@ -62,9 +78,14 @@ impl Home {
             .bucket("archive", root.join("archive"))
             .bucket("verdicts", &state);
         let scratch = scratch()?;
-        let mut home =
-            Home::start(&state.join("store.db"), buckets, root.join("out"), (worker, Some(lock), scratch))
-                .await?;
+        let places = Files {
+            table: state.join("store.db"),
+            key: state.join("key"),
+            secrets: root.join("secrets.toml"),
+            roots: root.join("roots.pem"),
+            out: root.join("out"),
+        };
+        let mut home = Home::start(places, buckets, (worker, Some(lock), scratch)).await?;
         home.lapse_claims_of_the_dead().await?;
         Ok(home)
     }
@@ -94,20 +115,9 @@ impl Home {
         let copy = scratch.path().join("copy");
         let failed = |error| Failure::from(Error::file("cannot copy the state to", &copy, error));
         std::fs::create_dir_all(&copy).map_err(failed)?;
-        for name in ["store.db", "store.db-wal"] {
+        for name in ["store.db", "store.db-wal", "key"] {
             if state.join(name).exists() {
                 std::fs::copy(state.join(name), copy.join(name)).map_err(failed)?;
-            }
-        }
-        let out = copy.join("out");
-        if let Ok(companies) = std::fs::read_dir(root.join("out")) {
-            for company in companies.flatten() {
-                let target = out.join(company.file_name());
-                std::fs::create_dir_all(&target).map_err(failed)?;
-                let journal = company.path().join("journal.hledger");
-                if journal.exists() {
-                    std::fs::copy(&journal, target.join("journal.hledger")).map_err(failed)?;
-                }
             }
         }
         let buckets = Buckets::new()
@@ -115,16 +125,24 @@ impl Home {
             .bucket("inbox", root.join("inbox"))
             .bucket_over("archive", copy.join("archive"), root.join("archive"))
             .bucket_over("verdicts", copy.join("verdicts"), &state);
-        Home::start(&copy.join("store.db"), buckets, out, (worker, lock, scratch)).await
+        let places = Files {
+            table: copy.join("store.db"),
+            key: copy.join("key"),
+            secrets: root.join("secrets.toml"),
+            roots: root.join("roots.pem"),
+            out: copy.join("out"),
+        };
+        let mut home = Home::start(places, buckets, (worker, lock, scratch)).await?;
+        home.rehearsal = true;
+        Ok(home)
     }
 
     async fn start(
-        table: &Path,
+        files: Files,
         buckets: Buckets,
-        out: PathBuf,
         (worker, lock, scratch): (String, Option<Lock>, tempfile::TempDir),
     ) -> Result<Home, Failure> {
-        let embedded = Embedded::open(table, buckets)
+        let embedded = Embedded::open(&files.table, buckets)
             .map_err(|error| Failure::from(Error::retry("the store cannot be opened").because(error)))?;
         let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "local");
         let endpoint = Some("http://local".to_owned());
@@ -139,10 +157,15 @@ impl Home {
         };
         let dispatched = Arc::new(Dispatched::default());
         let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
-        let files = (Some(out), scratch.path().to_owned());
-        let world = World::new(Arc::new(SystemClock), clients, places, invoker, worker, files);
+        let folders = (Some(files.out), scratch.path().to_owned());
+        let roots = std::fs::read(&files.roots).ok();
+        let http = Sockets::new(roots.as_deref()).map_err(|error| error.within(files.roots.display()))?;
+        let vault = KeyFile::open(&files.key)?;
+        let world = World::new(Arc::new(SystemClock), clients, places, invoker, worker, folders)
+            .reaching(Arc::new(http), Hosts::Loopback)
+            .trusting(Arc::new(SecretsFile(files.secrets)), Arc::new(vault));
         Table::of(&world).create_if_missing().await?;
-        Ok(Home { world, dispatched, lock, _scratch: scratch })
+        Ok(Home { world, dispatched, rehearsal: false, lock, _scratch: scratch })
     }
 
     /// The mapping files of the config folder, by name.

@@ -70,8 +70,8 @@ async fn compare(
     if rebuilt.canonical() != archive::voucher(world, company, &booked.hash).await?.canonical() {
         return Ok(Some(format!("rebuilt as {}, booked as {}", rebuilt.hash(), booked.hash)));
     }
-    Ok(match system.open(world, company)?.find(&rebuilt).await? {
-        Found::Ours { .. } => None,
+    Ok(match post_voucher::open(world, &config).await?.find(&rebuilt).await? {
+        Found::Ours { .. } | Found::Draft { .. } => None,
         Found::Twice { ids } => {
             Some(format!("stands in the books {} times: {}", ids.len(), ids.join(" and ")))
         }

@@ -99,7 +99,7 @@ async fn rows(home: &Home, out: Out, item: &SettlementItem) -> Result<(), Error>
     let mut table = Vec::new();
     let mut more = 0;
     let amount = |amount| out::amount(item.head.currency.code(), amount);
-    import_file::compare::each_line(&home.world, &item.source, |line| {
+    intake::compare::each_line(&home.world, &item.source, |line| {
         out.object(&json!({
             "type": "row", "id": line.id, "kind": line.kind.name(), "on": line.on, "gross": amount(line.gross),
             "fee": amount(line.fee), "net": amount(line.net()), "reference": line.reference,

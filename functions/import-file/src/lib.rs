@@ -4,7 +4,6 @@
 //! A file that cannot be read leaves a verdict and nothing else. The same bytes read in the same way are read once.
 
 mod apply;
-pub mod compare;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -140,7 +139,7 @@ pub async fn handle(
         Err(error) => item.error = Some(FileError { at: error.at, cause: error.what }),
         Ok((format, groups)) => {
             item.format = format;
-            let clash = apply::apply(world, &config, company, folder, provider, &item, groups).await?;
+            let clash = apply::apply(world, &config, folder, provider, &item, groups).await?;
             item.settlements = clash.settlements;
             item.error = clash.error;
         }

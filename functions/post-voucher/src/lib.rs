@@ -5,7 +5,7 @@
 pub mod operate;
 pub mod plan;
 
-use accounting::System;
+use accounting::{Books, System};
 use chrono::Duration;
 use edge::config::Config;
 use edge::{Error, World};
@@ -81,8 +81,8 @@ pub async fn handle_through(world: &World, key: &str, systems: &Systems) -> Resu
         Ok(vouchers) => vouchers,
         Err(hold) => return hold_it(world, &table, held, hold).await,
     };
-    let outbox = system.open(world, &key.company)?;
-    let posted = post(world, &table, &mut held, &vouchers, outbox.as_ref(), &version).await?;
+    let books = open_through(world, &config, systems).await?;
+    let posted = post(world, &table, &mut held, &vouchers, books.as_ref(), &version).await?;
     finish(world, &table, held, posted, &version).await
 }
 
@@ -91,8 +91,8 @@ async fn look_again(world: &World, key: &Key, systems: &Systems) -> Result<Poste
         return Ok(Posted::default());
     };
     let config = check_config::by_version(world, &key.company, &voucher.body.config).await?;
-    let outbox = systems(&config)?.open(world, &key.company)?;
-    let held = posting::look_again(world, outbox.as_ref(), key).await?;
+    let books = open_through(world, &config, systems).await?;
+    let held = posting::look_again(world, books.as_ref(), key).await?;
     Ok(Posted { held, ..Posted::default() })
 }
 
@@ -249,6 +249,43 @@ async fn hold_it(
     held.body.state = state;
     table.release(&mut held, None, true, Some(trail)).await?;
     Ok(Posted { held: Some(hold), ..Posted::default() })
+}
+
+/// The books of a configuration's company.
+///
+/// # Errors
+///
+/// If this version does not have the system, its secret is missing, or this place cannot reach it.
+pub async fn open<'w>(world: &'w World, config: &'w Config) -> Result<Box<dyn Books + 'w>, Error> {
+    open_through(world, config, &system_of).await
+}
+
+async fn open_through<'w>(
+    world: &'w World,
+    config: &'w Config,
+    systems: &Systems,
+) -> Result<Box<dyn Books + 'w>, Error> {
+    let system = systems(config)?;
+    let (company, settings) = (&config.company, &config.accounting);
+    let secret = match &settings.secret {
+        Some(entry) if system.needs_secret() => Some(world.secrets.entry(&company.id, entry).await?),
+        _ => None,
+    };
+    system.open(accounting::Access { world, company, settings, secret })
+}
+
+/// As [`handle`], on paper: nothing is sent to any accounting system. For a copy of the state that is thrown away.
+///
+/// # Errors
+///
+/// As [`handle`].
+pub async fn rehearse(world: &World, key: &str) -> Result<Posted, Error> {
+    let on_paper = |config: &Config| {
+        system_of(config)?;
+        accounting::rehearsal::find(&config.accounting.system)
+            .ok_or_else(|| Error::bug("a system without paper"))
+    };
+    handle_through(world, key, &on_paper).await
 }
 
 /// The accounting system of a configuration.

@@ -3,7 +3,7 @@
 use accounting::System;
 use edge::config::Config;
 use edge::{Error, World};
-use import_file::compare::{Digests, each_line};
+use intake::compare::{Digests, each_line};
 use ledger::{Cause, Head, Hold, Mapping, Planner, Purpose, Totals, Voucher};
 use store::SettlementItem;
 use store::archive::Manifest;

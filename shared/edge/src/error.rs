@@ -7,6 +7,8 @@ pub enum Kind {
     Retry,
     /// Credentials were refused.
     Auth,
+    /// The credentials are valid and lack a right.
+    Permission,
     /// The configuration or the call is wrong.
     Config,
     /// Refused for good.
@@ -20,6 +22,8 @@ pub enum Kind {
 pub struct Error {
     /// What it means for the caller.
     pub kind: Kind,
+    /// For [`Kind::Retry`]: how long to wait at least, where the other side said so.
+    pub after: Option<std::time::Duration>,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -27,12 +31,29 @@ pub struct Error {
 impl Error {
     /// An error without a source.
     pub fn new(kind: Kind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), source: None }
+        Error { kind, after: None, message: message.into(), source: None }
     }
 
     /// Something that may work later.
     pub fn retry(message: impl Into<String>) -> Error {
         Error::new(Kind::Retry, message)
+    }
+
+    /// Credentials that are missing or refused.
+    pub fn auth(message: impl Into<String>) -> Error {
+        Error::new(Kind::Auth, message)
+    }
+
+    /// The same error, to be tried again only after this time.
+    pub fn after(mut self, wait: std::time::Duration) -> Error {
+        self.after = Some(wait);
+        self
+    }
+
+    /// The same error told from further out: `what` in front of its message.
+    pub fn within(mut self, what: impl std::fmt::Display) -> Error {
+        self.message = format!("{what}: {}", self.message);
+        self
     }
 
     /// Something that a person must put right.

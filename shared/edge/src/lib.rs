@@ -4,6 +4,9 @@
 pub mod cloud;
 pub mod config;
 mod error;
+pub mod http;
+pub mod secret;
+pub mod vault;
 mod world;
 
 pub use error::{Error, Kind};

@@ -9,6 +9,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use chrono::{DateTime, Utc};
 
 use crate::Error;
+use crate::http::{Hosts, Transport, Unreachable};
+use crate::secret::{NoSecrets, Secrets};
+use crate::vault::{NoVault, Vault};
 
 /// What time it is. Days in vouchers never come from here; leases and due times do.
 pub trait Clock: Send + Sync {
@@ -70,11 +73,28 @@ pub struct World {
     pub out: Option<PathBuf>,
     /// A folder for files that live as long as one call.
     pub scratch: PathBuf,
+    /// The way to providers and accounting systems.
+    pub http: Arc<dyn Transport>,
+    /// Hosts that a `base_url` may name.
+    pub hosts: Hosts,
+    /// The companies' secret bundles.
+    pub secrets: Arc<dyn Secrets>,
+    /// Seals tokens in the table.
+    pub vault: Arc<dyn Vault>,
     attempts: AtomicU64,
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World")
+            .field("worker", &self.worker)
+            .field("places", &self.places)
+            .finish_non_exhaustive()
+    }
+}
+
 impl World {
-    /// A world of its parts.
+    /// A world of its parts that reaches no network and holds no secrets.
     pub fn new(
         clock: Arc<dyn Clock>,
         (dynamodb, s3): (aws_sdk_dynamodb::Client, aws_sdk_s3::Client),
@@ -83,7 +103,31 @@ impl World {
         worker: String,
         (out, scratch): (Option<PathBuf>, PathBuf),
     ) -> World {
-        World { clock, dynamodb, s3, places, invoker, worker, out, scratch, attempts: AtomicU64::new(0) }
+        World {
+            clock,
+            dynamodb,
+            s3,
+            places,
+            invoker,
+            worker,
+            out,
+            scratch,
+            http: Arc::new(Unreachable),
+            hosts: Hosts::Loopback,
+            secrets: Arc::new(NoSecrets),
+            vault: Arc::new(NoVault),
+            attempts: AtomicU64::new(0),
+        }
+    }
+
+    /// The same world with a way out.
+    pub fn reaching(self, http: Arc<dyn Transport>, hosts: Hosts) -> World {
+        World { http, hosts, ..self }
+    }
+
+    /// The same world with secrets, and a vault for tokens.
+    pub fn trusting(self, secrets: Arc<dyn Secrets>, vault: Arc<dyn Vault>) -> World {
+        World { secrets, vault, ..self }
     }
 
     /// A new attempt id: written with a conditional write, so that a write whose answer was lost is recognised as

@@ -4,6 +4,7 @@
 //! into one settlement line ([`Settle`]). Both are pure: a file or a row in, lines out. What a remote type means is
 //! decided in the provider's `settle.rs` and listed in its README.
 
+pub mod api;
 pub mod csv_file;
 mod day;
 pub mod stripe;
@@ -14,6 +15,7 @@ use std::fs::File;
 use chrono_tz::Tz;
 use ledger::{Cause, Currency, Head, Hold, Line};
 
+pub use api::{Access, Announced, Api, Discovered, EachRow, Next, Notice, Pages, Ready, Refusal};
 pub use day::Days;
 
 /// Every provider of this version. Adding one is one folder, its `mod` line and one line here.
@@ -44,6 +46,11 @@ pub trait Provider: Sync {
     ///
     /// [`ReadError`] if the file is not of that format or is refused as a whole.
     fn open(&self, format: &str, file: File, terms: &Terms) -> Result<Box<dyn Rows + Send>, ReadError>;
+
+    /// The provider's API; `None` if only files are read.
+    fn api(&self) -> Option<&'static dyn Api> {
+        None
+    }
 
     /// A reader of archived rows of `format`.
     ///

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::table::Due;
 
-/// What the keys of items begin with that workers claim: settlements, vouchers, connections.
-pub const CLAIMED: &[&str] = &["s#", "v#", "n#"];
+/// What the keys of items begin with that workers claim: settlements, vouchers, connections, tokens.
+pub const CLAIMED: &[&str] = &["s#", "v#", "n#", "k#token#"];
 
 /// The key of an item: the company, and the item within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +49,26 @@ impl Key {
     /// The pointer to the configuration in force.
     pub fn config(company: &str) -> Key {
         Key::new(company, "c".to_owned())
+    }
+
+    /// The key of a connection's discovery.
+    pub fn connection(company: &str, connection: &str) -> Key {
+        Key::new(company, format!("n#{connection}"))
+    }
+
+    /// The key of a sealed token: of a connection or of the accounting system.
+    pub fn token(company: &str, user: &str) -> Key {
+        Key::new(company, format!("k#token#{user}"))
+    }
+
+    /// The key of something that can be asked for again, kept to save calls.
+    pub fn cached(company: &str, what: &str) -> Key {
+        Key::new(company, format!("k#cache#{what}"))
+    }
+
+    /// The key of the calls that a credential may make at a host, over all companies that use it.
+    pub fn pace(host: &str, credential: &str) -> Key {
+        Key::new(&format!("bucket#{host}#{credential}"), "bucket".to_owned())
     }
 
     fn new(company: &str, item: String) -> Key {
@@ -99,7 +119,9 @@ impl Source {
     /// The beginning of the hash of the dropped file's bytes, as the rows' place in the archive has it:
     /// `<company>/rows/<hash of the bytes>-<way of reading>/…`.
     fn bytes(&self) -> Option<&str> {
-        let (bytes, _) = self.manifest.split('/').nth(2)?.split_once('-')?;
+        let mut parts = self.manifest.split('/').skip(1);
+        // Fetched rows lie elsewhere.
+        let (bytes, _) = (parts.next()? == "rows").then(|| parts.next()?.split_once('-'))??;
         (bytes.len() == 32 && bytes.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(bytes)
     }
 }
@@ -201,6 +223,62 @@ pub struct SettlementItem {
     /// The id of the settlement whose closing balance must be this one's opening balance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
+    /// What the provider's API announced, as `providers::Announced` in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<serde_json::Value>,
+    /// How far the rows have been fetched, while they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Fetch>,
+}
+
+/// How far a settlement's rows have been fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// Which fetch of this settlement it is: names the place in the archive.
+    pub number: u32,
+    /// The object in the archive that says how far it has come; empty before the first page.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+    /// SHA-256 of that object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+    /// Rows so far, for people.
+    pub rows: u64,
+}
+
+/// One connection's looking for payouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionItem {
+    /// Where the next look begins, in the connector's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<serde_json::Value>,
+    /// When a look last came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<DateTime<Utc>>,
+    /// Looks in a row that failed.
+    #[serde(default)]
+    pub failures: u32,
+    /// Why looking is of no use until a person acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// What the last failed look said, where waiting may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Days that an operator asked to look at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
+}
+
+/// Payout days that are looked at again: what is known is fetched once more and compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// The first payout day.
+    pub from: NaiveDate,
+    /// The last payout day.
+    pub to: NaiveDate,
+    /// How far it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<serde_json::Value>,
 }
 
 /// What an earlier revision of a settlement was booked from.

@@ -50,8 +50,27 @@ pub enum Answer {
         /// The system's own id.
         id: String,
     },
+    /// Saved under this id as a draft, which a person books.
+    Drafted {
+        /// The system's own id.
+        id: String,
+    },
+    /// Saved under this id, but not as it was sent.
+    Differs {
+        /// The system's own id.
+        id: String,
+        /// What differs, line by line.
+        what: String,
+    },
     /// Surely not saved: a listed answer says so.
     NotWritten(Hold),
+    /// Surely not saved, and worth another try after this time: too many calls, a maintenance window.
+    Later {
+        /// How long to wait at least.
+        after: Duration,
+        /// What the system said.
+        why: String,
+    },
     /// Nobody knows.
     Unknown,
 }
@@ -63,6 +82,11 @@ pub enum Found {
     Nothing,
     /// One that is equal to the voucher, line by line.
     Ours {
+        /// The system's own id.
+        id: String,
+    },
+    /// One that is equal to the voucher, as a draft.
+    Draft {
         /// The system's own id.
         id: String,
     },
@@ -106,6 +130,29 @@ pub trait Outbox: Send + Sync {
     ///
     /// If the system cannot be asked now.
     async fn find(&self, voucher: &Voucher) -> Result<Found, Error>;
+
+    /// Whether vouchers may have a document (PDF) attached.
+    fn takes_documents(&self) -> bool {
+        false
+    }
+
+    /// Attaches the voucher's document to the saved voucher of this id. Never saves a voucher.
+    ///
+    /// # Errors
+    ///
+    /// If the document was not, or perhaps not, attached.
+    async fn attach(&self, id: &str, _document: Vec<u8>) -> Result<(), Error> {
+        Err(Error::bug(format!("voucher {id}: this accounting system takes no documents")))
+    }
+
+    /// Whether the saved voucher of this id has a document already: asked when the answer to an attachment was lost.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot be asked now.
+    async fn has_document(&self, _id: &str) -> Result<bool, Error> {
+        Ok(false)
+    }
 }
 
 /// What became of a voucher in this walk.
@@ -299,12 +346,17 @@ async fn walk_if(
             Found::Ours { id } => {
                 let why =
                     if in_doubt { "found by its reference" } else { "was there already, equal line by line" };
-                return posted(&table, world, outbox, held, id, why).await;
+                return posted(&table, world, outbox, held, (VoucherState::Posted, id), why).await;
             }
             Found::Twice { ids } => {
                 held.body.alert = Some(twice(&held.body.text, &ids));
                 let id = ids.into_iter().next().unwrap_or_default();
-                return posted(&table, world, outbox, held, id, "found more than once").await;
+                let found = (VoucherState::Posted, id);
+                return posted(&table, world, outbox, held, found, "found more than once").await;
+            }
+            Found::Draft { id } => {
+                let found = (VoucherState::Drafted, id);
+                return posted(&table, world, outbox, held, found, "found as a draft").await;
             }
             Found::Differs(what) => {
                 let hold = taken(&held.body.text, &what);
@@ -352,7 +404,30 @@ async fn send(
         return later(table, held, Duration::zero()).await;
     }
     match outbox.send(voucher).await {
-        Answer::Accepted { id } => posted(table, world, outbox, held, id, "accepted").await,
+        Answer::Accepted { id } => {
+            posted(table, world, outbox, held, (VoucherState::Posted, id), "accepted").await
+        }
+        Answer::Drafted { id } => {
+            posted(table, world, outbox, held, (VoucherState::Drafted, id), "accepted").await
+        }
+        Answer::Differs { id, what } => {
+            let hold = Hold::new(
+                Cause::ReadBackDiffers,
+                format!("{}: saved as {id}, but not as it was sent: {what}", held.body.text),
+                "compare the voucher in the accounting system with `bilag show`; correct or reverse it there, then \
+                 release",
+            );
+            held.body.remote_id = Some(id);
+            hold_it(table, world, held, hold).await
+        }
+        Answer::Later { after, why } => {
+            held.body.sendings = n - 1;
+            held.body.sent_at = sent_before;
+            held.body.state = if n == 1 { VoucherState::Planned } else { VoucherState::Unknown(n - 1) };
+            let trail = Trail::new(world, &intent, &held.body.state, format!("not written: {why}"));
+            table.release(&mut held, None, false, Some(trail)).await?;
+            Ok(Outcome::Later(after))
+        }
         Answer::NotWritten(hold) => {
             // This sending is out of the count; earlier ones stay as doubtful as they were.
             held.body.sendings = n - 1;
@@ -405,7 +480,7 @@ pub async fn look_again(world: &World, outbox: &dyn Outbox, key: &Key) -> Result
     // One look stands for all that are overdue.
     held.body.looks.retain(|at| *at > now);
     let seen = match found {
-        Found::Ours { id } => format!("looked again: there is one, {id}"),
+        Found::Ours { id } | Found::Draft { id } => format!("looked again: there is one, {id}"),
         Found::Nothing | Found::NotSure => "looked again: it is no longer there".to_owned(),
         Found::Twice { ids } => alert(&mut held.body, twice(&voucher.reference.to_string(), &ids)),
         Found::Differs(what) => alert(&mut held.body, taken(&voucher.reference.to_string(), &what)),
@@ -460,11 +535,11 @@ async fn posted(
     world: &World,
     outbox: &dyn Outbox,
     mut held: Box<Stored<VoucherItem>>,
-    id: String,
+    (state, id): (VoucherState, String),
     why: &str,
 ) -> Result<Outcome, Error> {
-    let trail = Trail::new(world, &held.body.state, VoucherState::Posted, format!("{why} as {id}"));
-    held.body.state = VoucherState::Posted;
+    let trail = Trail::new(world, &held.body.state, &state, format!("{why} as {id}"));
+    held.body.state = state;
     held.body.remote_id = Some(id);
     held.body.looks = looks(outbox, &held.body, world.clock.now());
     let due = held.body.look_due();

@@ -3,10 +3,10 @@
 mod client;
 mod render;
 
-use edge::{Error, World};
-use store::posting::Outbox;
+use async_trait::async_trait;
+use edge::Error;
 
-use crate::System;
+use crate::{Access, Books, Catalogue, System};
 
 pub use client::{Client, blocks};
 pub use render::{render, transaction};
@@ -28,12 +28,24 @@ impl System for Journal {
         false
     }
 
-    fn open(&self, world: &World, company: &str) -> Result<Box<dyn Outbox>, Error> {
-        let out = world.out.as_ref().ok_or_else(|| {
+    fn has_drafts(&self) -> bool {
+        false
+    }
+
+    fn open<'w>(&self, access: Access<'w>) -> Result<Box<dyn Books + 'w>, Error> {
+        let out = access.world.out.as_ref().ok_or_else(|| {
             Error::config(
                 "the journal system writes files and works on one machine only; choose another accounting.system",
             )
         })?;
-        Ok(Box::new(Client::new(out.join(company).join("journal.hledger"))))
+        Ok(Box::new(Client::new(out.join(&access.company.id).join("journal.hledger"))))
+    }
+}
+
+/// A journal has any account and VAT code.
+#[async_trait]
+impl Books for Client {
+    async fn catalogue(&self) -> Result<Catalogue, Error> {
+        Ok(Catalogue::default())
     }
 }

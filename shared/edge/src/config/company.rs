@@ -3,12 +3,9 @@
 use chrono_tz::Tz;
 use ledger::Currency;
 
-use super::Known;
 use super::problem::shown;
 use super::section::Section;
-
-/// Systems that have no drafts: what is written there is booked.
-const WITHOUT_DRAFTS: &[&str] = &["journal"];
+use super::{Known, SystemFacts};
 
 /// The company whose books these are.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,7 +116,7 @@ pub(super) fn read_accounting(mut section: Section<'_>, known: &Known<'_>) -> Ac
         ));
     }
     let post = section.choice("post", Post::ALL, Post::name, &[]).unwrap_or(Post::Booked);
-    if let Some(name) = system.as_ref().filter(|name| WITHOUT_DRAFTS.contains(&name.as_str()))
+    if let Some(SystemFacts { name, .. }) = facts.filter(|facts| !facts.has_drafts)
         && post == Post::Draft
     {
         section.error(

@@ -82,6 +82,8 @@ pub struct SystemFacts {
     pub lines_max: usize,
     /// Whether `accounting.secret` must be given.
     pub needs_secret: bool,
+    /// Whether it has drafts; elsewhere what is written is booked.
+    pub has_drafts: bool,
 }
 
 /// Reads a configuration file and returns it with its warnings.

@@ -10,8 +10,8 @@ use super::*;
 const EXAMPLE: &str = include_str!("../../../../infra/example.toml");
 
 const SYSTEMS: &[SystemFacts] = &[
-    SystemFacts { name: "journal", lines_max: 5000, needs_secret: false },
-    SystemFacts { name: "tripletex", lines_max: 900, needs_secret: true },
+    SystemFacts { name: "journal", lines_max: 5000, needs_secret: false, has_drafts: false },
+    SystemFacts { name: "tripletex", lines_max: 900, needs_secret: true, has_drafts: true },
 ];
 
 const KNOWN: Known<'static> = Known { providers: &["stripe", "vipps-mobilepay"], systems: SYSTEMS };
