@@ -3,10 +3,9 @@
 use chrono::NaiveDate;
 use edge::config::Config;
 use edge::{Error, World};
-use intake::compare::RowCounts;
 use intake::{Found, Intake};
 use providers::{GroupEnd, Provider};
-use store::item::{FileError, FileItem, PositionItem, SettlementItem};
+use store::item::{FileError, FileItem, PositionItem};
 use store::table::Stored;
 use store::{Key, Table};
 
@@ -34,8 +33,8 @@ pub async fn apply(
     });
     let mut applied = Applied { settlements: 0, error: None };
     let mut open_positions = Vec::new();
-    let mut covered = Vec::new();
     let mut emptied = Vec::new();
+    let mut covered = Vec::new();
     for (index, group) in groups.into_iter().enumerate() {
         match group.end {
             GroupEnd::Settlement { head, hold, open, follows } => {
@@ -66,9 +65,8 @@ pub async fn apply(
         }
     }
     let table = Table::of(world);
-    let place = (config.company.id.as_str(), connection, file);
-    positions(&table, place, open_positions, &emptied).await?;
-    placed(world, place, provider.name(), &covered).await?;
+    positions(&table, (&config.company.id, connection, file), open_positions, &emptied).await?;
+    intake.placed(&file.file, &covered).await?;
     intake.followers().await?;
     Ok(applied)
 }
@@ -110,49 +108,6 @@ async fn positions(
             next.body.totals = ledger::Totals::default();
             next.body.hold = None;
             table.replace(&next, None, None).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Open rows that stand in a settlement by now are no longer open. `covered` are the days of this file's settlements.
-async fn placed(
-    world: &World,
-    (company, connection, file): (&str, &str, &FileItem),
-    provider: &str,
-    covered: &[(NaiveDate, NaiveDate)],
-) -> Result<(), Error> {
-    let table = Table::of(world);
-    let known = table.list::<PositionItem>(company, &format!("o#{connection}#")).await?;
-    let mut settlements = None;
-    for mut read in known {
-        let position = &read.body;
-        let (Some(source), Some(first), Some(last)) =
-            (&position.source, position.totals.first_on, position.totals.last_on)
-        else {
-            continue;
-        };
-        let overlaps = |days: &(NaiveDate, NaiveDate)| days.0 <= last && first <= days.1;
-        let touched = position.file == file.file || covered.iter().any(overlaps);
-        if position.hold.is_some() || position.totals.rows == 0 || !touched {
-            continue;
-        }
-        if settlements.is_none() {
-            settlements = Some(table.list::<SettlementItem>(company, &format!("s#{provider}#")).await?);
-        }
-        let mut placed = RowCounts::default();
-        for settlement in settlements.iter().flatten().map(|read| &read.body) {
-            if settlement.connection == connection
-                && settlement.source.format == source.format
-                && overlaps(&intake::days(&settlement.head, &settlement.totals))
-            {
-                placed.add(world, &settlement.source).await?;
-            }
-        }
-        let totals = placed.rest_of(world, source).await?;
-        if totals.rows != position.totals.rows {
-            read.body.totals = totals;
-            table.replace(&read, None, None).await?;
         }
     }
     Ok(())

@@ -71,6 +71,8 @@ pub async fn retry(
         SettlementState::Waiting(why) => {
             return Err(Error::config(format!("{name} waits: {why}")));
         }
+        // Its rows are not here yet.
+        _ if read.body.source.manifest.is_empty() => SettlementState::Announced,
         SettlementState::Announced => SettlementState::Announced,
         _ if read.body.config.is_some() => SettlementState::Posting,
         _ => SettlementState::Fetched,
@@ -83,8 +85,8 @@ pub async fn retry(
 /// not add up is held again.
 ///
 /// With a second source that differs, the one whose file is still in the inbox counts, and the other one is not asked
-/// about again. A settlement that was taken
-/// back by `reverse` is booked anew under the mapping in force. An alert on a booked voucher ends, too.
+/// about again. A settlement that was taken back by `reverse` is booked anew under the mapping in force. An alert on a
+/// booked voucher ends, too.
 ///
 /// # Errors
 ///
@@ -129,6 +131,7 @@ pub async fn release(
         && !live.is_empty()
         && live.iter().all(|v| matches!(v.body.state, VoucherState::Posted | VoucherState::Reversed));
     let state = match (all_booked, begun) {
+        _ if read.body.source.manifest.is_empty() => SettlementState::Announced,
         (true, _) => SettlementState::Posted,
         (false, true) => SettlementState::Posting,
         (false, false) => SettlementState::Fetched,

@@ -8,11 +8,11 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use edge::config::{Config, Connection};
 use edge::{Error, World};
 use ledger::{Cause, Currency, Head, Hold, Name, Purpose, Totals};
-use store::item::{FileError, Rival, SettlementItem, SettlementState, Source};
+use store::item::{FileError, PositionItem, Rival, SettlementItem, SettlementState, Source};
 use store::table::{Stored, Written};
 use store::{Key, Table, Trail};
 
-use crate::compare::Digests;
+use crate::compare::{Digests, RowCounts};
 
 /// Where settlements come in: one connection of one company, with what it has booked before.
 pub struct Intake<'a> {
@@ -245,14 +245,8 @@ impl<'a> Intake<'a> {
             let better = new_complete || old.state != new.state && new.source.rows >= old.source.rows;
             return Ok(better.then(|| {
                 let announced = new.announced.clone().or_else(|| old.announced.clone());
-                let item = SettlementItem {
-                    live_from: old.live_from,
-                    revision: old.revision,
-                    decided: old.decided.clone(),
-                    announced,
-                    ..new.clone()
-                };
-                (item, why)
+                let (live_from, revision, decided) = (old.live_from, old.revision, old.decided.clone());
+                (SettlementItem { live_from, revision, decided, announced, ..new.clone() }, why)
             }));
         }
         if !new_complete
@@ -321,6 +315,50 @@ impl<'a> Intake<'a> {
             ..old.clone()
         };
         Ok(Some((item, format!("{why}: {difference}"))))
+    }
+
+    /// Open rows that stand in a settlement by now are no longer open. `file` is what was read, `covered` are the days
+    /// of its settlements; positions that neither touches are left alone.
+    ///
+    /// # Errors
+    ///
+    /// If the store or the archive does not answer.
+    pub async fn placed(&self, file: &str, covered: &[(NaiveDate, NaiveDate)]) -> Result<(), Error> {
+        let known = self.table.list::<PositionItem>(self.company, &format!("o#{}#", self.connection)).await?;
+        let mut settlements = None;
+        for mut read in known {
+            let position = &read.body;
+            let (Some(source), Some(first), Some(last)) =
+                (&position.source, position.totals.first_on, position.totals.last_on)
+            else {
+                continue;
+            };
+            let overlaps = |days: &(NaiveDate, NaiveDate)| days.0 <= last && first <= days.1;
+            let touched = position.file == file || covered.iter().any(overlaps);
+            if position.hold.is_some() || position.totals.rows == 0 || !touched {
+                continue;
+            }
+            if settlements.is_none() {
+                let prefix = format!("s#{}#", self.provider);
+                settlements = Some(self.table.list::<SettlementItem>(self.company, &prefix).await?);
+            }
+            let mut placed = RowCounts::default();
+            for settlement in settlements.iter().flatten().map(|read| &read.body) {
+                if settlement.connection == self.connection
+                    && settlement.source.format == source.format
+                    && !settlement.source.manifest.is_empty()
+                    && overlaps(&days(&settlement.head, &settlement.totals))
+                {
+                    placed.add(self.world, &settlement.source).await?;
+                }
+            }
+            let totals = placed.rest_of(self.world, source).await?;
+            if totals.rows != position.totals.rows {
+                read.body.totals = totals;
+                self.table.replace(&read, None, None).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes due what waited for a settlement that is known now.

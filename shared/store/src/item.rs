@@ -119,7 +119,9 @@ impl Source {
     /// The beginning of the hash of the dropped file's bytes, as the rows' place in the archive has it:
     /// `<company>/rows/<hash of the bytes>-<way of reading>/…`.
     fn bytes(&self) -> Option<&str> {
-        let (bytes, _) = self.manifest.split('/').nth(2)?.split_once('-')?;
+        let mut parts = self.manifest.split('/').skip(1);
+        // Fetched rows lie elsewhere.
+        let (bytes, _) = (parts.next()? == "rows").then(|| parts.next()?.split_once('-'))??;
         (bytes.len() == 32 && bytes.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(bytes)
     }
 }
