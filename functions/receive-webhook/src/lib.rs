@@ -4,9 +4,11 @@
 //! What a notice says is never looked at: the provider is asked instead. Forged, altered or stale ones leave nothing
 //! but a line in the log; repeated ones cost a read.
 
+use base64::Engine as _;
 use edge::{Error, Kind, World};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use providers::Notice;
+use serde_json::Value;
 
 /// The largest notice that is read, in bytes.
 pub const BODY_MAX: usize = 256 * 1024;
@@ -22,6 +24,26 @@ pub struct Incoming {
     pub headers: HeaderMap,
     /// The body's original bytes.
     pub body: Vec<u8>,
+}
+
+/// The request of a function URL's event, its body as the original bytes; `None` if it is none.
+pub fn of_function_url(event: &Value) -> Option<Incoming> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in event["headers"].as_object()? {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        headers.append(name, HeaderValue::from_str(value.as_str()?).ok()?);
+    }
+    let body = event["body"].as_str().unwrap_or_default();
+    let body = match event["isBase64Encoded"].as_bool() {
+        Some(true) => base64::engine::general_purpose::STANDARD.decode(body).ok()?,
+        _ => body.as_bytes().to_vec(),
+    };
+    Some(Incoming {
+        method: event["requestContext"]["http"]["method"].as_str()?.parse().ok()?,
+        path: event["rawPath"].as_str()?.to_owned(),
+        headers,
+        body,
+    })
 }
 
 /// Answers a request with its status. The tenant comes from the path, never from the body.
@@ -111,11 +133,14 @@ fn full_url(public_url: &str, company: &str, connection: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
     use super::*;
 
     fn incoming(method: Method, path: &str, kind: &'static str, size: usize) -> Incoming {
         let mut headers = HeaderMap::new();
-        headers.insert("content-type", http::HeaderValue::from_static(kind));
+        headers.insert("content-type", HeaderValue::from_static(kind));
         Incoming { method, path: path.to_owned(), headers, body: vec![b' '; size] }
     }
 
@@ -141,6 +166,20 @@ mod tests {
     fn fault_063_a_large_body_is_refused() {
         let large = incoming(Method::POST, "/hooks/a/b", "application/json", BODY_MAX + 1);
         assert_eq!(wanted(&large), Err(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+
+    #[test]
+    fn fault_062_a_body_that_the_gateway_encoded_is_taken_back_byte_for_byte() {
+        let mut event = json!({
+            "headers": {"content-type": "application/json"}, "rawPath": "/hooks/a/b",
+            "requestContext": {"http": {"method": "POST"}}, "body": "eyJ4IjoiYmzDpSJ9", "isBase64Encoded": true,
+        });
+        assert_eq!(of_function_url(&event).unwrap().body, "{\"x\":\"blå\"}".as_bytes());
+        event["isBase64Encoded"] = json!(false);
+        assert_eq!(of_function_url(&event).unwrap().body, b"eyJ4IjoiYmzDpSJ9");
+        event["body"] = json!("x");
+        event["isBase64Encoded"] = json!(true);
+        assert!(of_function_url(&event).is_none());
     }
 
     #[test]
