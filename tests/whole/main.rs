@@ -14,3 +14,4 @@ mod plans;
 mod protocol;
 mod scripted;
 mod tidy;
+mod tripletex_api;

@@ -1,7 +1,8 @@
 //! Triggered with keys of due settlements and vouchers. Plans each settlement's vouchers from the archive and the
 //! mapping, and walks each voucher through the posting protocol. A voucher is due by itself when it was sent more than
-//! once and has to be looked for again.
+//! once and has to be looked for again, and while its document is owed.
 
+pub mod document;
 pub mod operate;
 pub mod plan;
 
@@ -13,6 +14,7 @@ use ledger::{Cause, Hold, Purpose, Voucher};
 use store::posting::{self, Outbox, Outcome};
 use store::table::{Claim, Stored, TRIES_MAX, Written};
 use store::{Key, SettlementItem, SettlementState, Table, Trail, VoucherItem, VoucherState};
+use store::{archive, documents};
 
 /// How long a settlement is claimed: planning a million rows and posting takes seconds.
 const LEASE: Duration = Duration::minutes(10);
@@ -48,7 +50,7 @@ pub type Systems = dyn Fn(&Config) -> Result<&'static dyn System, Error> + Send 
 pub async fn handle_through(world: &World, key: &str, systems: &Systems) -> Result<Posted, Error> {
     let key = Key::parse(key).ok_or_else(|| Error::bug(format!("\"{key}\" is not a key")))?;
     if key.item.starts_with("v#") {
-        return look_again(world, &key, systems).await;
+        return after_booking(world, &key, systems).await;
     }
     let table = Table::of(world);
     let mut held = match table.claim::<SettlementItem>(&key, LEASE).await? {
@@ -82,17 +84,43 @@ pub async fn handle_through(world: &World, key: &str, systems: &Systems) -> Resu
         Err(hold) => return hold_it(world, &table, held, hold).await,
     };
     let books = open_through(world, &config, systems).await?;
-    let posted = post(world, &table, &mut held, &vouchers, books.as_ref(), &version).await?;
-    finish(world, &table, held, posted, &version).await
+    let walked = post(world, &table, &mut held, &vouchers, books.as_ref(), &version).await?;
+    let settlement = held.body.clone();
+    let posted = finish(world, &table, held, walked, &version).await?;
+    if books.takes_documents() {
+        for voucher in &posted.vouchers {
+            let key = Key::voucher(&voucher.company, &voucher.reference);
+            let make = async || document::pdf(world, &config, &version, &settlement, voucher).await;
+            // The voucher is booked; what fails here stays owed and due.
+            if let Err(error) = documents::attach(world, books.as_ref(), &key, make).await {
+                tracing::warn!(voucher.reference = %voucher.reference, %error, "document not attached");
+            }
+        }
+    }
+    Ok(posted)
 }
 
-async fn look_again(world: &World, key: &Key, systems: &Systems) -> Result<Posted, Error> {
-    let Some(voucher) = Table::of(world).get::<VoucherItem>(key).await? else {
+/// Looks for a voucher again, and attaches its document, as far as either is due.
+async fn after_booking(world: &World, key: &Key, systems: &Systems) -> Result<Posted, Error> {
+    let table = Table::of(world);
+    let Some(read) = table.get::<VoucherItem>(key).await? else {
         return Ok(Posted::default());
     };
-    let config = check_config::by_version(world, &key.company, &voucher.body.config).await?;
+    let version = &read.body.config;
+    let config = check_config::by_version(world, &key.company, version).await?;
     let books = open_through(world, &config, systems).await?;
     let held = posting::look_again(world, books.as_ref(), key).await?;
+    let name = &read.body.reference.settlement;
+    if let Some(settlement) = table.get::<SettlementItem>(&Key::settlement(&key.company, name)).await? {
+        let item = settlement.body;
+        let past = item.past.iter().find(|past| past.revision == read.body.reference.revision);
+        let then = past.map_or_else(|| item.clone(), |past| item.at(past));
+        let make = async || {
+            let voucher = archive::voucher(world, &key.company, &read.body.hash).await?;
+            document::pdf(world, &config, version, &then, &voucher).await
+        };
+        documents::attach(world, books.as_ref(), key, make).await?;
+    }
     Ok(Posted { held, ..Posted::default() })
 }
 

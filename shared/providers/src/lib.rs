@@ -36,6 +36,9 @@ pub trait Provider: Sync {
     /// The name as people write it, for example `Vipps MobilePay`.
     fn title(&self) -> &'static str;
 
+    /// The company behind it, as it stands on invoices and documents.
+    fn legal_name(&self) -> &'static str;
+
     /// The report formats that can be read, for example `stripe-payout-reconciliation`.
     fn formats(&self) -> &'static [&'static str];
 

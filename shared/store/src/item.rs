@@ -408,9 +408,51 @@ pub struct VoucherItem {
     /// What a person has to act on although the voucher is booked: it stands in the books more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Hold>,
+    /// Its document; `None` where the system takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Attachment>,
+}
+
+/// How far a voucher's document is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// To be attached.
+    Owed {
+        /// From when on.
+        at: DateTime<Utc>,
+        /// Tries that failed.
+        failures: u32,
+    },
+    /// A try has begun whose answer is not known: the system is asked before the next.
+    Begun {
+        /// From when on the next try may be made.
+        at: DateTime<Utc>,
+        /// Tries that failed.
+        failures: u32,
+    },
+    /// Attached.
+    Done {
+        /// SHA-256 of the PDF.
+        sha256: String,
+    },
+    /// The system does not take it; the voucher stays as it is.
+    Refused {
+        /// What it said.
+        why: String,
+    },
 }
 
 impl VoucherItem {
+    /// When it has to be looked for again, or its document is due.
+    pub fn due(&self) -> Option<Due> {
+        let document = match &self.attachment {
+            Some(Attachment::Owed { at, .. } | Attachment::Begun { at, .. }) => Some(at),
+            _ => None,
+        };
+        self.looks.iter().chain(document).min().map(|at| Due { function: "post-voucher", at: *at })
+    }
+
     /// When it has to be looked for again, if it has to.
     pub fn look_due(&self) -> Option<Due> {
         self.looks.iter().min().map(|at| Due { function: "post-voucher", at: *at })

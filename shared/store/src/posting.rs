@@ -22,7 +22,7 @@ use chrono::{DateTime, Duration, Utc};
 use edge::{Error, World};
 use ledger::{Cause, Hold, Voucher};
 
-use crate::item::{VoucherItem, VoucherState};
+use crate::item::{Attachment, VoucherItem, VoucherState};
 use crate::table::{Claim, Due, Stored, TRIES_MAX, Table, Trail, Written};
 use crate::{Key, archive};
 
@@ -192,6 +192,7 @@ pub async fn plan(world: &World, voucher: &Voucher, config: &str) -> Result<(), 
         remote_id: None,
         looks: Vec::new(),
         alert: None,
+        attachment: None,
     };
     let trail = Trail::new(world, "", &item.state, "planned from the archive").under(config);
     if table.create(&key, &item, None, Some(trail)).await? == Written::Yes {
@@ -298,7 +299,7 @@ async fn walk_if(
     };
     match &held.body.state {
         VoucherState::Posted | VoucherState::Drafted | VoucherState::Reversed => {
-            let due = held.body.look_due();
+            let due = held.body.due();
             table.release(&mut held, due, true, None).await?;
             return Ok(Outcome::AlreadyPosted);
         }
@@ -457,8 +458,8 @@ pub async fn look_again(world: &World, outbox: &dyn Outbox, key: &Key) -> Result
     let now = world.clock.now();
     let booked =
         matches!(held.body.state, VoucherState::Posted | VoucherState::Drafted | VoucherState::Reversed);
-    let due = held.body.look_due();
-    if !booked || due.is_none_or(|due| due.at > now) {
+    if !booked || held.body.look_due().is_none_or(|due| due.at > now) {
+        let due = held.body.due();
         table.release(&mut held, due, true, None).await?;
         return Ok(None);
     }
@@ -486,7 +487,7 @@ pub async fn look_again(world: &World, outbox: &dyn Outbox, key: &Key) -> Result
         Found::Differs(what) => alert(&mut held.body, taken(&voucher.reference.to_string(), &what)),
     };
     let trail = Trail::new(world, &held.body.state, &held.body.state, seen);
-    let (due, hold) = (held.body.look_due(), held.body.alert.clone());
+    let (due, hold) = (held.body.due(), held.body.alert.clone());
     if table.release(&mut held, due, true, Some(trail.clone())).await? == Written::Lost {
         table.note(&held.key, &trail).await?;
     }
@@ -542,7 +543,10 @@ async fn posted(
     held.body.state = state;
     held.body.remote_id = Some(id);
     held.body.looks = looks(outbox, &held.body, world.clock.now());
-    let due = held.body.look_due();
+    if outbox.takes_documents() && held.body.attachment.is_none() {
+        held.body.attachment = Some(Attachment::Owed { at: world.clock.now(), failures: 0 });
+    }
+    let due = held.body.due();
     if table.release(&mut held, due, true, Some(trail.clone())).await? == Written::Lost {
         // Fenced off: what was learned stays on the trail, the new holder finds the voucher by its reference.
         table.note(&held.key, &trail).await?;

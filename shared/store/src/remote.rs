@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::BackoffBuilder as _;
+use chrono::{DateTime, Utc};
 use edge::http::{Broken, Limits, retry_after};
 use edge::{Error, World};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -140,7 +141,23 @@ impl<'w> Remote<'w> {
     /// [`Broken`] if there is no whole answer. Before the request is made, waiting for its turn may fail too, as
     /// [`Broken::NotSent`].
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Broken> {
+        self.send_by(request, DateTime::<Utc>::MAX_UTC).await
+    }
+
+    /// As [`Remote::send`], but not begun after this instant, whatever was waited for: [`Broken::NotSent`] then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Remote::send`].
+    pub async fn send_by(
+        &self,
+        request: Request<Vec<u8>>,
+        latest: DateTime<Utc>,
+    ) -> Result<Response<Vec<u8>>, Broken> {
         self.pace.take().await.map_err(|error| Broken::NotSent(error.to_string()))?;
+        if self.world.clock.now() > latest {
+            return Err(Broken::NotSent("there is not time enough left for a sending".to_owned()));
+        }
         let answer = self.world.http.exchange(request, Limits::SEND).await?;
         if answer.status() == StatusCode::TOO_MANY_REQUESTS || (self.spent)(answer.headers()).is_some() {
             self.heed(&answer).await;

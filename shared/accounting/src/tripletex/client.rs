@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Europe::Oslo;
 use edge::config::Post;
-use edge::http::Broken;
+use edge::http::{Broken, Limits};
 use edge::secret::Entry;
 use edge::{Error, Kind, World};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -13,6 +13,7 @@ use ledger::{Cause, Hold, Voucher};
 use serde::de::DeserializeOwned;
 use store::cache;
 use store::pace::Rate;
+use store::posting::SEND;
 use store::remote::Remote;
 use store::token::{Fresh, Token, Tokens};
 
@@ -125,6 +126,12 @@ impl<'w> Client<'w> {
 
     fn world(&self) -> &'w World {
         self.access.world
+    }
+
+    /// Until when a sending that is allowed now may begin, so that it ends before the claim on the voucher does.
+    pub fn latest(&self) -> DateTime<Utc> {
+        let takes = Duration::from_std(Limits::SEND.deadline).unwrap_or(SEND);
+        self.world().clock.now() + SEND - takes
     }
 
     /// Whether vouchers wait in Tripletex for a person.
@@ -400,12 +407,12 @@ impl<'w> Client<'w> {
     }
 
     /// Sends a voucher. Only an answer that the session is not valid, which is listed as not saved, makes it send
-    /// once more, with a new session.
+    /// once more, with a new session. Nothing is sent after `latest`.
     ///
     /// # Errors
     ///
     /// If there is no session: nothing was sent.
-    pub async fn post(&self, voucher: &wire::NewVoucher) -> Result<Sent, Fault> {
+    pub async fn post(&self, voucher: &wire::NewVoucher, latest: DateTime<Utc>) -> Result<Sent, Fault> {
         let body = serde_json::to_vec(voucher).map_err(|error| Error::bug("voucher").because(error))?;
         let path = format!("/ledger/voucher?sendToLedger={}", !self.drafts());
         let request = |token: &Token| {
@@ -413,16 +420,16 @@ impl<'w> Client<'w> {
             with_body(request, "application/json; charset=utf-8", body.clone())
         };
         let token = self.token().await?;
-        let sent = self.sent(request(&token)?).await;
+        let sent = self.sent(request(&token)?, latest).await;
         if !matches!(sent, Sent::Judged(answer::Verdict::Unauthorised)) {
             return Ok(sent);
         }
         let token = self.renewed(&token).await?;
-        Ok(self.sent(request(&token)?).await)
+        Ok(self.sent(request(&token)?, latest).await)
     }
 
-    async fn sent(&self, request: Request<Vec<u8>>) -> Sent {
-        let answer = match self.remote.send(request).await {
+    async fn sent(&self, request: Request<Vec<u8>>, latest: DateTime<Utc>) -> Sent {
+        let answer = match self.remote.send_by(request, latest).await {
             Ok(answer) => answer,
             Err(Broken::NotSent(why)) => return Sent::Unreached(why),
             Err(broken) => {

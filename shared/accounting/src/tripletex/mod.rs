@@ -100,6 +100,8 @@ impl Outbox for Client<'_> {
 impl Client<'_> {
     /// Prepares a voucher and sends it. An error means that it was not sent.
     async fn try_send(&self, voucher: &Voucher) -> Result<Answer, Fault> {
+        // What is looked up first may be slow, and a sending must end before the claim on the voucher does.
+        let latest = self.latest();
         let on = match self.day(voucher, false).await? {
             Ok(on) => on,
             Err(hold) => return Ok(Answer::NotWritten(hold)),
@@ -114,7 +116,7 @@ impl Client<'_> {
             Ok(sent) => sent,
             Err(hold) => return Ok(Answer::NotWritten(hold)),
         };
-        let mut outcome = self.post(&sent).await?;
+        let mut outcome = self.post(&sent, latest).await?;
         if let Sent::Judged(Verdict::Refused(refusal)) = &outcome {
             match refusal.cause {
                 // An id may be of an account that was replaced since it was kept. Nothing was saved.
@@ -123,7 +125,7 @@ impl Client<'_> {
                     match render::render(voucher, &directory, on) {
                         Ok(again) if again != sent => {
                             sent = again;
-                            outcome = self.post(&sent).await?;
+                            outcome = self.post(&sent, latest).await?;
                         }
                         Ok(_) => {}
                         Err(hold) => return Ok(Answer::NotWritten(hold)),

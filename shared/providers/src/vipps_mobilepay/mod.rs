@@ -44,6 +44,10 @@ impl Provider for VippsMobilePay {
         "Vipps MobilePay"
     }
 
+    fn legal_name(&self) -> &'static str {
+        "Vipps MobilePay AS"
+    }
+
     fn formats(&self) -> &'static [&'static str] {
         &[PORTAL_CSV, SETTLEMENT_XML, SETTLEMENT_XLSX]
     }
