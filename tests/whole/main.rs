@@ -11,3 +11,4 @@ mod lock;
 mod money;
 mod protocol;
 mod tidy;
+mod vipps_api;
