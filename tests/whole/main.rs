@@ -15,3 +15,4 @@ mod protocol;
 mod scripted;
 mod tidy;
 mod tripletex_api;
+mod vipps_api;

@@ -409,7 +409,8 @@ impl Unit {
     fn left_open(&self, group: Group, account: Option<&str>) -> GroupEnd {
         let what = format!("sales unit {}", self.number);
         let wrong = account.filter(|account| {
-            *account != self.number && self.ledger.as_deref().is_some_and(|ledger| ledger != *account)
+            settle::number_of(account) != self.number
+                && self.ledger.as_deref().is_some_and(|ledger| ledger != *account)
         });
         let totals = &group.tally.totals;
         let hold = if let Some(wanted) = wrong {
