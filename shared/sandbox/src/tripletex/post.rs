@@ -122,8 +122,9 @@ impl Books {
                 postings.push(posting);
             }
         }
+        let is_about_rows = |field: &str| field == "postings.row" || !field.starts_with("postings");
         if postings.iter().all(|posting| posting.gross.is_zero())
-            && messages.0.iter().all(|(field, _)| *field == "postings.row")
+            && messages.0.iter().all(|(field, _)| is_about_rows(field))
         {
             messages.add("postings", "Et bilag kan ikke registreres uten posteringer.");
         }
