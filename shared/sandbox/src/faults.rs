@@ -21,8 +21,8 @@ const BOMB_BYTES: usize = 256 << 20;
 /// How long [`Fault::Hang`] holds an answer back.
 const HANG: Duration = Duration::from_secs(120);
 
-/// One kind of fault. Those before the effect leave the system as it was; the others happen to an answer whose
-/// request did its work.
+/// One kind of fault. Those before the effect leave the system as it was; the others happen to an answer
+/// whose request did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Fault {
     /// The connection closes; nothing was done.
@@ -67,8 +67,8 @@ pub enum Fault {
     /// A row of the page stands in it twice.
     #[serde(rename = "duplicate-rows")]
     DuplicateRows,
-    /// A further page ends where the one before it ended (Stripe), names the cursor that it was asked for (Vipps
-    /// MobilePay), or is the first page again (Tripletex).
+    /// A further page ends where the one before it ended (Stripe), names the cursor that it was asked for
+    /// (Vipps MobilePay), or is the first page again (Tripletex).
     #[serde(rename = "repeated-cursor")]
     RepeatedCursor,
     /// A redirect elsewhere; nothing was done.
@@ -341,7 +341,8 @@ fn duplicate(body: &mut Value) -> bool {
     false
 }
 
-/// A gzip stream of about `size` blanks: one literal and its repetition, in fixed Huffman codes (RFC 1951, 3.2.6).
+/// A gzip stream of about `size` blanks: one literal and its repetition, in fixed Huffman codes (RFC 1951,
+/// 3.2.6).
 fn bomb(size: usize) -> Vec<u8> {
     struct Bits {
         bytes: Vec<u8>,

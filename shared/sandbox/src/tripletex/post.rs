@@ -88,7 +88,8 @@ impl Messages {
 }
 
 impl Books {
-    /// Checks a voucher and books it. `posted` gives it a number; otherwise it is left for a person to send on.
+    /// Checks a voucher and books it. `posted` gives it a number; otherwise it is left for a person to send
+    /// on.
     pub(super) fn post(&mut self, now: DateTime<Utc>, body: &Value, posted: bool) -> Result<i64, Refusal> {
         let mut messages = Messages(Vec::new());
         let date = day(body, "date");
