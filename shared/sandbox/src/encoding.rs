@@ -1,5 +1,5 @@
-//! Base64, hexadecimal and HMAC, written out here so that the simulators are a witness independent of the clients'
-//! libraries.
+//! Base64, hexadecimal and HMAC, written out here so that the simulators are a witness independent of the
+//! clients' libraries.
 
 use sha2::{Digest, Sha256};
 
@@ -64,7 +64,8 @@ pub fn sha256(bytes: &[u8]) -> Vec<u8> {
     Sha256::digest(bytes).to_vec()
 }
 
-/// Text with its percent-encoded bytes decoded; `None` if it is malformed. A plus stands for a space if `form`.
+/// Text with its percent-encoded bytes decoded; `None` if it is malformed. A plus stands for a space if
+/// `form`.
 pub fn from_percent(text: &str, form: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -18,8 +18,11 @@ const HUGE_BYTES: usize = 64 << 20;
 /// Bytes that [`Fault::Bomb`] inflates to.
 const BOMB_BYTES: usize = 256 << 20;
 
-/// One kind of fault. Those before the effect leave the system as it was; the others happen to an answer whose
-/// request did its work.
+/// How long [`Fault::Hang`] holds an answer back.
+const HANG: Duration = Duration::from_secs(120);
+
+/// One kind of fault. Those before the effect leave the system as it was; the others happen to an answer
+/// whose request did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Fault {
     /// The connection closes; nothing was done.
@@ -55,14 +58,17 @@ pub enum Fault {
     /// It was done; the answer comes at one byte per second.
     #[serde(rename = "slow-body")]
     SlowBody,
+    /// It was done; the answer is held back for two minutes.
+    #[serde(rename = "hang")]
+    Hang,
     /// It was done; searches find the voucher only seconds later. Tripletex.
     #[serde(rename = "delay-visible")]
     DelayVisible,
     /// A row of the page stands in it twice.
     #[serde(rename = "duplicate-rows")]
     DuplicateRows,
-    /// A further page ends where the one before it ended (Stripe), names the cursor that it was asked for (Vipps
-    /// MobilePay), or is the first page again (Tripletex).
+    /// A further page ends where the one before it ended (Stripe), names the cursor that it was asked for
+    /// (Vipps MobilePay), or is the first page again (Tripletex).
     #[serde(rename = "repeated-cursor")]
     RepeatedCursor,
     /// A redirect elsewhere; nothing was done.
@@ -84,7 +90,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Fault, &'static str); 19] = [
+    pub const ALL: [(Fault, &'static str); 20] = [
         (Fault::DropBefore, "drop-before"),
         (Fault::DropAfter, "drop-after"),
         (Fault::TooMany, "429"),
@@ -96,6 +102,7 @@ impl Fault {
         (Fault::Portal, "html-200"),
         (Fault::CutBody, "cut-body"),
         (Fault::SlowBody, "slow-body"),
+        (Fault::Hang, "hang"),
         (Fault::DelayVisible, "delay-visible"),
         (Fault::DuplicateRows, "duplicate-rows"),
         (Fault::RepeatedCursor, "repeated-cursor"),
@@ -275,11 +282,13 @@ fn after(
     mut response: Response<Vec<u8>>,
 ) -> (Reply, bool) {
     let mut ending = Ending::Whole;
+    let mut delay = Duration::ZERO;
     let mut has_happened = true;
     match fault {
         Fault::DropAfter => ending = Ending::Drop,
         Fault::CutBody => ending = Ending::Cut(response.body().len() / 2),
         Fault::SlowBody => ending = Ending::Slow,
+        Fault::Hang => delay = HANG,
         Fault::ServerErrorAfter => response = wire::page(500, "Feilsituasjon"),
         Fault::DuplicateRows => has_happened = change(&mut response, duplicate),
         Fault::RepeatedCursor => {
@@ -302,7 +311,7 @@ fn after(
         // These happened before.
         _ => {}
     }
-    (Reply { response, delay: Duration::ZERO, ending }, has_happened)
+    (Reply { response, delay, ending }, has_happened)
 }
 
 /// Changes an answer in JSON; false if it is none or there is nothing to change.
@@ -332,7 +341,8 @@ fn duplicate(body: &mut Value) -> bool {
     false
 }
 
-/// A gzip stream of about `size` blanks: one literal and its repetition, in fixed Huffman codes (RFC 1951, 3.2.6).
+/// A gzip stream of about `size` blanks: one literal and its repetition, in fixed Huffman codes (RFC 1951,
+/// 3.2.6).
 fn bomb(size: usize) -> Vec<u8> {
     struct Bits {
         bytes: Vec<u8>,

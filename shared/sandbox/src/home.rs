@@ -16,8 +16,8 @@ pub struct Home {
     pub secrets_toml: String,
 }
 
-/// The home of a sandbox at `base`, for example `http://127.0.0.1:4010`, whose connections start on the first of
-/// January 2026.
+/// The home of a sandbox at `base`, for example `http://127.0.0.1:4010`, whose connections start on the first
+/// of January 2026.
 pub fn home(base: &str) -> Home {
     home_from(base, NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default())
 }

@@ -41,8 +41,8 @@ pub struct Options {
     pub before: usize,
     /// Leaves out payouts that must be held or that wait.
     pub sound_only: bool,
-    /// Day of the first payout. `None`: at least 30 days before the first request, and early enough for all payouts to
-    /// lie in the past.
+    /// Day of the first payout. `None`: at least 30 days before the first request, and early enough for all
+    /// payouts to lie in the past.
     pub base_on: Option<NaiveDate>,
     /// One more settlement of very many rows, which are worked out when asked for.
     pub huge: Option<Huge>,
@@ -107,8 +107,8 @@ impl Sandbox {
 
     /// Answers one request that is made at `now`.
     ///
-    /// The first segment of the path names the system: `/stripe`, `/vipps`, `/tripletex`, or `/sandbox` for the
-    /// control.
+    /// The first segment of the path names the system: `/stripe`, `/vipps`, `/tripletex`, or `/sandbox` for
+    /// the control.
     pub fn handle(&mut self, now: DateTime<Utc>, request: &http::Request<Vec<u8>>) -> Reply {
         let systems = self.systems.get_or_insert_with(|| Systems::new(&self.options, now));
         let Some(mut request) = Request::new(request) else {

@@ -41,8 +41,8 @@ pub fn stripe_notice(event: &str, payout: &str, now: DateTime<Utc>, secrets: &[&
     Notice { headers, body }
 }
 
-/// Vipps MobilePay's notice of a capture, signed at `now` for the registered address `url`. The secret's text itself
-/// is the key. An address without a host gives a signature that nobody accepts.
+/// Vipps MobilePay's notice of a capture, signed at `now` for the registered address `url`. The secret's text
+/// itself is the key. An address without a host gives a signature that nobody accepts.
 pub fn vipps_mobilepay_notice(url: &str, reference: &str, now: DateTime<Utc>, secret: &str) -> Notice {
     let (host, path) = match url
         .split_once("://")

@@ -1,4 +1,5 @@
-//! A small deterministic generator (splitmix64), so that a seed always gives the same world and the same faults.
+//! A small deterministic generator (splitmix64), so that a seed always gives the same world and the same
+//! faults.
 
 /// A stream of numbers that its seed decides.
 #[derive(Clone, Debug)]

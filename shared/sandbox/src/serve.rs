@@ -27,7 +27,8 @@ const CUT_AFTER: Duration = Duration::from_millis(50);
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Serves the sandbox until the future is dropped. Connections are answered side by side, requests one by one.
+/// Serves the sandbox until the future is dropped. Connections are answered side by side, requests one by
+/// one.
 pub async fn serve(sandbox: Arc<Mutex<Sandbox>>, listener: TcpListener) {
     loop {
         let stream = match listener.accept().await {

@@ -68,8 +68,8 @@ impl Expected {
         }
     }
 
-    /// Postings of the settlement's own voucher by role, debit positive; what they do not balance stays with the
-    /// provider.
+    /// Postings of the settlement's own voucher by role, debit positive; what they do not balance stays with
+    /// the provider.
     fn postings(&self) -> BTreeMap<&'static str, i64> {
         let mut roles = self.roles.clone();
         let rest: i64 = roles.values().sum();
@@ -138,7 +138,10 @@ impl Truth {
         let reversals: Vec<Value> = self
             .reversals
             .iter()
-            .map(|row| json!({ "of": row.of, "on": row.on.to_string(), "amount": crate::truth::major(row.amount) }))
+            .map(|row| {
+                let amount = crate::truth::major(row.amount);
+                json!({ "of": row.of, "on": row.on.to_string(), "amount": amount })
+            })
             .collect();
         json!({
             "provider": self.provider,

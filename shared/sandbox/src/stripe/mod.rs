@@ -2,6 +2,7 @@
 
 mod list;
 mod rows;
+mod shapes;
 mod world;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -93,7 +94,8 @@ impl Stripe {
         self.world.truths(now.timestamp())
     }
 
-    /// Makes a further page end where the one before it ended, with the promise of more. False if the page has no row.
+    /// Makes a further page end where the one before it ended, with the promise of more. False if the page
+    /// has no row.
     pub fn repeat_cursor(&self, now: DateTime<Utc>, request: &Request, body: &mut Value) -> bool {
         let now = now.timestamp();
         let Some(cursor) = request.param("starting_after") else {

@@ -172,7 +172,8 @@ impl Row {
         })
     }
 
-    /// The object that caused it, as `expand[]=data.source` shows it; with a customer's data, which must not be kept.
+    /// The object that caused it, as `expand[]=data.source` shows it; with a customer's data, which must not
+    /// be kept.
     pub fn source_json(&self, id: &str, original: Option<&str>, created: i64) -> Value {
         let (amount, currency) = match self.rate {
             // Worked backwards; the world makes converted charges of whole euros.

@@ -22,7 +22,9 @@ impl Refusal {
         let fields: Vec<Value> = self
             .fields
             .iter()
-            .map(|(field, message, path)| json!({ "field": field, "message": message, "path": path, "rootId": null }))
+            .map(|(field, message, path)| {
+                json!({ "field": field, "message": message, "path": path, "rootId": null })
+            })
             .collect();
         let body = json!({
             "status": self.status,
@@ -42,8 +44,8 @@ pub(super) fn refuse(status: u16, code: u32, message: &str) -> Refusal {
     Refusal { status, code, message: message.to_owned(), developer: None, fields: Vec::new() }
 }
 
-/// A refusal of fields with status 422: code 15000 for missing parameters, 16000 for members that do not map, 18000
-/// for values that the books do not take.
+/// A refusal of fields with status 422: code 15000 for missing parameters, 16000 for members that do not map,
+/// 18000 for values that the books do not take.
 pub(super) fn refuse_fields(code: u32, fields: &[(&str, &str)]) -> Refusal {
     let fields =
         fields.iter().map(|(field, message)| (Some((*field).to_owned()), (*message).to_owned(), None));

@@ -5,6 +5,7 @@ mod chart;
 mod error;
 mod model;
 mod post;
+mod records;
 mod search;
 mod session;
 mod voucher;

@@ -88,7 +88,8 @@ impl Messages {
 }
 
 impl Books {
-    /// Checks a voucher and books it. `posted` gives it a number; otherwise it is left for a person to send on.
+    /// Checks a voucher and books it. `posted` gives it a number; otherwise it is left for a person to send
+    /// on.
     pub(super) fn post(&mut self, now: DateTime<Utc>, body: &Value, posted: bool) -> Result<i64, Refusal> {
         let mut messages = Messages(Vec::new());
         let date = day(body, "date");
@@ -122,8 +123,9 @@ impl Books {
                 postings.push(posting);
             }
         }
+        let is_about_rows = |field: &str| field == "postings.row" || !field.starts_with("postings");
         if postings.iter().all(|posting| posting.gross.is_zero())
-            && messages.0.iter().all(|(field, _)| *field == "postings.row")
+            && messages.0.iter().all(|(field, _)| is_about_rows(field))
         {
             messages.add("postings", "Et bilag kan ikke registreres uten posteringer.");
         }

@@ -122,8 +122,8 @@ impl Maker {
         self.ledger.pay(kind, soundness);
     }
 
-    /// Captures with their fees, some of them two; gives PSP reference, reference and amount of each. The fee of the
-    /// last one comes late if `late`.
+    /// Captures with their fees, some of them two; gives PSP reference, reference and amount of each. The fee
+    /// of the last one comes late if `late`.
     fn captures(&mut self, count: u64, late: bool) -> Vec<(String, String, i64)> {
         let mut made = Vec::new();
         for index in 0..count {

@@ -44,8 +44,9 @@ fn a_post_has_its_effect_or_not_as_the_kind_says() {
             Fault::TokenExpired => (0, Some(401), Ending::Whole),
             Fault::CutBody => (1, Some(201), Ending::Cut(answer.body.len() / 2)),
             Fault::SlowBody => (1, Some(201), Ending::Slow),
-            // The last ones do not happen to a voucher's post, so it comes as it is.
-            Fault::DelayVisible | Fault::HugeBody | Fault::Bomb | Fault::WrongContentType => {
+            // It comes late, hidden or spoilt; the last ones do not happen to a voucher's post, so it comes
+            // as it is.
+            Fault::Hang | Fault::DelayVisible | Fault::HugeBody | Fault::Bomb | Fault::WrongContentType => {
                 (1, Some(201), Ending::Whole)
             }
             Fault::DuplicateRows | Fault::RepeatedCursor => (1, Some(201), Ending::Whole),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::client::basic;
 use sandbox::{Options, Sandbox, serve, stripe};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -160,6 +161,69 @@ async fn lists_are_spoilt() {
     let body: serde_json::Value =
         serde_json::from_slice(&parts(&with_fault("repeated-cursor").await).body).unwrap();
     assert_eq!(body["data"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn answers_that_hang_do_not_come() {
+    let address = start(r#"{"percent":100,"kinds":["hang"]}"#).await;
+    let wait = Duration::from_millis(500);
+    assert_eq!(exchange(&address, get("/stripe/v1/payouts").as_bytes(), wait).await, b"");
+}
+
+/// Sends JSON to Tripletex and reads the answer.
+async fn tripletex(address: &str, method: &str, path: &str, session: &str, body: &str) -> Parts {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        basic("0", session),
+        body.len()
+    );
+    parts(&exchange(address, request.as_bytes(), LONG).await)
+}
+
+#[tokio::test]
+async fn faults_of_one_system_come_over_the_socket_too() {
+    let address = start("").await;
+    let put = async |body: &str| {
+        assert_eq!(tripletex(&address, "PUT", "/sandbox/faults", "", body).await.status(), 200);
+    };
+    let tokens = serde_json::json!({
+        "consumerToken": sandbox::tripletex::CONSUMER_TOKEN,
+        "employeeToken": sandbox::tripletex::EMPLOYEE_TOKEN,
+        "expirationDate": "2099-01-01",
+    });
+    let created =
+        tripletex(&address, "POST", "/tripletex/v2/token/session/:create", "", &tokens.to_string()).await;
+    let created: serde_json::Value = serde_json::from_slice(&created.body).unwrap();
+    let session = created["value"]["token"].as_str().unwrap();
+    let json = async |method: &str, path: &str, body: &str| -> serde_json::Value {
+        let answer = tripletex(&address, method, &format!("/tripletex/v2/{path}"), session, body).await;
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+
+    put(r#"{"percent":100,"kinds":["repeated-cursor"],"limit":1}"#).await;
+    assert_eq!(json("GET", "ledger/account?from=10&count=5&fields=id", "").await["from"], 0);
+
+    let accounts = json("GET", "ledger/account?number=1579,1909&fields=id", "").await;
+    let posting = |row: usize, amount: i64| {
+        serde_json::json!({
+            "row": row, "account": accounts["values"][row - 1], "vatType": { "id": 0 },
+            "amountGross": amount, "amountGrossCurrency": amount,
+        })
+    };
+    let voucher = serde_json::json!({
+        "date": "2026-11-02", "description": "a", "externalVoucherNumber": "a",
+        "postings": [posting(1, -100), posting(2, 100)],
+    });
+    put(r#"{"percent":100,"kinds":["delay-visible"],"limit":1}"#).await;
+    let posted = json("POST", "ledger/voucher", &voucher.to_string()).await;
+    assert_eq!(posted["value"]["number"], 1);
+    let search = "ledger/voucher/%3EexternalVoucherNumber?externalVoucherNumber=a";
+    assert_eq!(json("GET", search, "").await["fullResultSize"], 0);
+
+    put(r#"{"percent":100,"kinds":["token-expired"],"limit":1}"#).await;
+    assert_eq!(json("GET", "currency", "").await["status"], 401);
+    assert_eq!(json("GET", "currency", "").await["status"], 401);
 }
 
 #[tokio::test]

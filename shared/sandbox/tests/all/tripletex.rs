@@ -388,6 +388,19 @@ fn the_books_refuse_what_does_not_fit() {
 }
 
 #[test]
+fn an_empty_voucher_is_told_everything_at_once() {
+    let mut books = Books::new();
+    let body = books.post(&json!({})).is(422);
+    let fields: Vec<&str> = body["validationMessages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(fields, ["date", "description", "postings"]);
+}
+
+#[test]
 fn amounts_are_rounded_without_a_word() {
     let mut books = Books::new();
     let mut voucher = books.voucher("a");

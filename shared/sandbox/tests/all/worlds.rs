@@ -1,4 +1,5 @@
-//! Worlds made from a seed: they satisfy the identities that the providers document, and what is unsound breaks one.
+//! Worlds made from a seed: they satisfy the identities that the providers document, and what is unsound
+//! breaks one.
 
 use std::collections::BTreeMap;
 
