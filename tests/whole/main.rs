@@ -10,4 +10,5 @@ mod files;
 mod lock;
 mod money;
 mod protocol;
+mod stripe_api;
 mod tidy;
