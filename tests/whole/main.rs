@@ -13,6 +13,7 @@ mod money;
 mod plans;
 mod protocol;
 mod scripted;
+mod stripe_api;
 mod tidy;
 mod tripletex_api;
 mod vipps_api;

@@ -149,7 +149,7 @@ fn the_same_payout_by_api_and_by_file_has_the_same_lines() {
         assert_eq!(api.method, file.method, "{id}");
         assert_eq!(api.country, file.country, "{id}");
         assert_eq!(api.stays_on_balance, file.stays_on_balance, "{id}");
-        assert_eq!(api.tags, file.tags.iter().cloned().collect::<Vec<_>>(), "{id}");
+        assert_eq!(api.tags, file.tags, "{id}");
         assert_eq!(api.gross.scale(), file.gross.scale(), "{id}: written alike");
     }
     assert_eq!(api["txn_1Sky0002"].fee_vat, Decimal::new(165, 2), "only the API states it");
@@ -207,7 +207,7 @@ fn fault_027_pages_that_repeat_themselves_are_refused() {
     assert_eq!(read(&[first.clone(), page(&[sale(1), sale(2)], false)]).unwrap_err().what, twice);
     // A circle of any length is found before long.
     for length in [2_u32, 3, 7, 50] {
-        let mut pages = vec![page(&[own.clone()], true)];
+        let mut pages = vec![page(std::slice::from_ref(&own), true)];
         pages.extend((0..length * 4).map(|number| page(&[sale(number % length + 1)], true)));
         assert_eq!(read(&pages).unwrap_err().what, twice, "{length}");
     }
@@ -390,7 +390,7 @@ fn fault_089_a_payout_that_does_not_add_up_is_held_with_the_difference() {
     let sale = row("txn_1", 100, 0, "charge", json!({}));
     let held =
         |rows: &[Value]| read_pages(&settlement, &[page(rows, false)], &terms()).unwrap().hold.unwrap();
-    let missing = held(&[sale.clone()]);
+    let missing = held(std::slice::from_ref(&sale));
     assert_eq!(missing.cause, Cause::PayoutRowMissing);
     assert!(missing.what.contains("1 rows add up to 1.00 NOK"), "{missing}");
     assert_eq!(held(&[]).cause, Cause::PayoutRowMissing);

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
-use ledger::{Cause, Currency, FeeType, Kind, Line, money};
+use ledger::{Cause, Currency, FeeType, Kind, Line};
 use rust_decimal::Decimal;
 
 use super::row::Row;
@@ -206,8 +206,8 @@ pub struct Units {
     divide: i64,
 }
 
-/// Beyond any amount that a shop settles; refused rather than wrapped.
-const LIMIT: u64 = 10u64.pow(money::LIMIT_DIGITS as u32);
+/// Beyond any amount that a shop settles ([`ledger::money::LIMIT_DIGITS`]); refused rather than wrapped.
+const LIMIT: u64 = 1_000_000_000_000_000;
 
 impl Units {
     /// Those of a currency.

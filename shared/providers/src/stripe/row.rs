@@ -280,6 +280,9 @@ fn each_fee(raw: &str, mut each: impl FnMut(i64, &str) -> Option<()>) -> Result<
     Ok(())
 }
 
+/// Metadata as (key, value).
+pub type Tags<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
 impl<'a> Source<'a> {
     fn read(json: &mut Json<'a>) -> Result<Source<'a>, Bad> {
         let mut source = Source::default();
@@ -355,7 +358,7 @@ impl<'a> Source<'a> {
     }
 
     /// The values of the metadata keys in `tags`, in the order of `tags`.
-    pub fn tags(&self, tags: &[String]) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Bad> {
+    pub fn tags(&self, tags: &[String]) -> Result<Tags<'a>, Bad> {
         let mut found: Vec<(usize, Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         if tags.is_empty() || self.metadata.is_empty() {
             return Ok(Vec::new());
