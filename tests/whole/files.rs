@@ -162,8 +162,8 @@ async fn fault_075_bidirectional_characters_stay_in_the_archive_and_out_of_the_j
     assert!(sale_comment(&home).ends_with("invoice 7"), "{:?}", sale_comment(&home));
     let item = home.settlement("acme", "stripe:po_1").await;
     let place = home.path().join("archive").join(item.source.manifest.replace("/manifest.json", ""));
-    let chunk = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path());
-    let chunk = chunk.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).next().unwrap();
+    let mut chunks = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path());
+    let chunk = chunks.find(|path| path.extension().is_some_and(|end| end == "jsonl")).unwrap();
     let rows = std::fs::read_to_string(chunk).unwrap();
     assert!(rows.contains("inv\u{202e}oice"), "{rows}");
 }

@@ -95,6 +95,7 @@ impl Home {
         let Some(lock) = self.lock.as_mut().filter(|lock| !lock.dead.is_empty()) else { return Ok(()) };
         for dead in &lock.dead {
             for company in &companies {
+                store::posting::lapse(&self.world, company, dead).await?;
                 Table::of(&self.world).lapse(company, CLAIMED, dead).await?;
             }
         }

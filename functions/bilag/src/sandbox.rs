@@ -73,8 +73,9 @@ pub async fn sandbox(out: Out, wishes: &Wishes) -> Result<Exit, Failure> {
     let address =
         listener.local_addr().map_err(|error| Error::retry("the port has no address").because(error))?;
     let base = format!("http://{address}");
-    // Before every payout that the simulated providers have.
-    let start_on = Utc::now().date_naive() - Duration::days(365);
+    // Far enough back for all payouts to lie in the past.
+    let days = i64::try_from(wishes.payouts).unwrap_or(i64::MAX).saturating_mul(2).saturating_add(30);
+    let start_on = Utc::now().date_naive() - Duration::days(days.min(3_000));
     make_home(&wishes.home, &sandbox::home_from(&base, start_on))?;
     let faults = (wishes.faults > 0).then(|| Faults {
         percent: u64::from(wishes.faults.min(100)),
@@ -88,6 +89,7 @@ pub async fn sandbox(out: Out, wishes: &Wishes) -> Result<Exit, Failure> {
         seed: wishes.seed,
         payouts: wishes.payouts,
         sound_only: wishes.sound_only,
+        base_on: Some(start_on),
         visible_after: std::time::Duration::from_secs(wishes.visible_after),
         faults,
         ..Options::default()

@@ -254,6 +254,7 @@ impl Asked<'_> {
             follows: None,
             announced: Some(detail),
             fetch: None,
+            failures: 0,
         })
     }
 

@@ -9,7 +9,7 @@ pub mod plan;
 use accounting::{Books, System};
 use chrono::Duration;
 use edge::config::Config;
-use edge::{Error, World};
+use edge::{Error, Kind, World};
 use ledger::{Cause, Hold, Purpose, Voucher};
 use store::posting::{self, Outbox, Outcome};
 use store::table::{Claim, Stored, TRIES_MAX, Written};
@@ -78,26 +78,89 @@ pub async fn handle_through(world: &World, key: &str, systems: &Systems) -> Resu
         table.release(&mut held, due, true, None).await?;
         return Ok(Posted::default());
     };
-    let system = systems(&config)?;
-    let vouchers = match plan::vouchers(world, &config, system, &held.body).await? {
+    match work(world, &table, &mut held, (&version, &config), systems).await {
+        Ok(Ok((walked, books))) => {
+            let settlement = held.body.clone();
+            let posted = finish(world, &table, held, walked, &version).await?;
+            attach(world, books.as_ref(), (&version, &config), &settlement, &posted.vouchers).await;
+            Ok(posted)
+        }
+        Ok(Err(hold)) => hold_it(world, &table, held, hold).await,
+        Err(error) => failed(world, &table, held, error).await,
+    }
+}
+
+/// Plans and posts, or says why the settlement cannot be booked.
+async fn work<'w>(
+    world: &'w World,
+    table: &Table<'_>,
+    held: &mut Stored<SettlementItem>,
+    (version, config): (&str, &'w Config),
+    systems: &Systems,
+) -> Result<Result<(Walked, Box<dyn Books + 'w>), Hold>, Error> {
+    let vouchers = match plan::vouchers(world, config, systems(config)?, &held.body).await? {
         Ok(vouchers) => vouchers,
-        Err(hold) => return hold_it(world, &table, held, hold).await,
+        Err(hold) => return Ok(Err(hold)),
     };
-    let books = open_through(world, &config, systems).await?;
-    let walked = post(world, &table, &mut held, &vouchers, books.as_ref(), &version).await?;
-    let settlement = held.body.clone();
-    let posted = finish(world, &table, held, walked, &version).await?;
-    if books.takes_documents() {
-        for voucher in &posted.vouchers {
-            let key = Key::voucher(&voucher.company, &voucher.reference);
-            let make = async || document::pdf(world, &config, &version, &settlement, voucher).await;
-            // The voucher is booked; what fails here stays owed and due.
-            if let Err(error) = documents::attach(world, books.as_ref(), &key, make).await {
-                tracing::warn!(voucher.reference = %voucher.reference, %error, "document not attached");
-            }
+    let books = open_through(world, config, systems).await?;
+    let walked = post(world, table, held, &vouchers, books.as_ref(), version).await?;
+    Ok(Ok((walked, books)))
+}
+
+/// Attaches the documents of vouchers that were booked just now. They are booked; what fails here stays owed and due.
+async fn attach(
+    world: &World,
+    books: &dyn Books,
+    (version, config): (&str, &Config),
+    settlement: &SettlementItem,
+    vouchers: &[Voucher],
+) {
+    if !books.takes_documents() {
+        return;
+    }
+    for voucher in vouchers {
+        let key = Key::voucher(&voucher.company, &voucher.reference);
+        let make = async || document::pdf(world, config, version, settlement, voucher).await;
+        if let Err(error) = documents::attach(world, books, &key, make).await {
+            tracing::warn!(voucher.reference = %voucher.reference, %error, "document not attached");
         }
     }
-    Ok(posted)
+}
+
+/// The first wait after an accounting system did not answer; it doubles up to an hour.
+const WAIT: Duration = Duration::seconds(5);
+const WAIT_MAX: Duration = Duration::hours(1);
+
+/// The accounting system, the store or the archive did not answer, or the credentials do not work: nothing is lost, and
+/// the settlement is due again or held.
+async fn failed(
+    world: &World,
+    table: &Table<'_>,
+    mut held: Box<Stored<SettlementItem>>,
+    error: Error,
+) -> Result<Posted, Error> {
+    let name = held.body.name.to_string();
+    let hold = |cause, remedy| Hold::new(cause, format!("{name}: {error}"), remedy);
+    let hold = match error.kind {
+        Kind::Auth => hold(Cause::Credentials, "put valid credentials into the secret bundle, then retry"),
+        Kind::Permission => hold(Cause::Permission, "give the credentials this right, then retry"),
+        Kind::Rejected => hold(Cause::Schema, "update bilag, then retry"),
+        Kind::Retry | Kind::Config | Kind::Bug => {
+            let doubling = 2i32.saturating_pow(held.body.failures.min(10));
+            let asked = error.after.and_then(|after| Duration::from_std(after).ok()).unwrap_or_default();
+            let due = held.body.state.due(world.clock.now() + (WAIT * doubling).min(WAIT_MAX).max(asked));
+            held.body.failures = held.body.failures.saturating_add(1);
+            let trail = Trail::new(world, &held.body.state, &held.body.state, error.to_string());
+            let crashed = error.kind == Kind::Bug;
+            table.release(&mut held, due, !crashed, Some(trail)).await?;
+            if error.kind != Kind::Retry {
+                return Err(error);
+            }
+            tracing::warn!(settlement.id = name, %error, "not posted yet");
+            return Ok(Posted { unknown: true, ..Posted::default() });
+        }
+    };
+    hold_it(world, table, held, hold).await
 }
 
 /// Looks for a voucher again, and attaches its document, as far as either is due.
@@ -249,6 +312,7 @@ async fn finish(
             let trail =
                 Trail::new(world, &held.body.state, SettlementState::Posted, "all vouchers are booked");
             held.body.state = SettlementState::Posted;
+            held.body.failures = 0;
             held.body.config.get_or_insert_with(|| version.to_owned());
             table.release(&mut held, None, true, Some(trail.under(version))).await?;
             Ok(Posted { vouchers, ..Posted::default() })
@@ -259,7 +323,7 @@ async fn finish(
         }
         Walked::Later(vouchers, after) => {
             let due = held.body.state.due(world.clock.now() + after);
-            table.release(&mut held, due, false, None).await?;
+            table.release(&mut held, due, true, None).await?;
             Ok(Posted { vouchers, unknown: true, ..Posted::default() })
         }
         Walked::Lost(vouchers) => Ok(Posted { vouchers, unknown: true, ..Posted::default() }),

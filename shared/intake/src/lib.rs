@@ -99,6 +99,7 @@ impl<'a> Intake<'a> {
             past: Vec::new(),
             announced: None,
             fetch: None,
+            failures: 0,
         }))
     }
 

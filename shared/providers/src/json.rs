@@ -101,17 +101,22 @@ impl<'a> Json<'a> {
     }
 
     fn after_blanks(&mut self) -> u8 {
-        const BLANKS: [u8; 8] = [b' '; 8];
+        const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
         let bytes = self.text.as_bytes();
         loop {
-            if bytes.get(self.at..self.at + 8) == Some(&BLANKS) {
-                self.at += 8;
-                continue;
-            }
             match bytes.get(self.at) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
                 Some(&byte) => return byte,
                 None => return 0,
+            }
+            // Answers are indented.
+            while let Some(eight) = bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
+                // The first byte that differs from a space is the lowest that is not 0.
+                let spaces = (u64::from_le_bytes(*eight) ^ SPACES).trailing_zeros() / 8;
+                self.at += spaces as usize;
+                if spaces < 8 {
+                    break;
+                }
             }
         }
     }
@@ -171,13 +176,43 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The next key of the object at hand; closes it if there is none.
+    /// The next key of the object at hand; closes it if there is none. A key with escapes comes as it is written,
+    /// and so is none of the names that are looked for.
+    ///
+    /// # Errors
+    ///
+    /// If it is not well formed, or hides a plain name behind escapes.
+    #[inline]
+    pub fn key(&mut self) -> Result<Option<&'a str>, Bad> {
+        let Some(start) = self.next_key()? else { return Ok(None) };
+        let escaped = self.pass_text()?;
+        let key = &self.text[start..self.at - 1];
+        if escaped {
+            self.refuse_hidden(start)?;
+        }
+        self.expect(b':', "a colon is missing")?;
+        Ok(Some(key))
+    }
+
+    /// The next key of an object whose keys are anybody's, such as metadata.
     ///
     /// # Errors
     ///
     /// If it is not well formed.
+    pub fn any_key(&mut self) -> Result<Option<Cow<'a, str>>, Bad> {
+        let Some(start) = self.next_key()? else { return Ok(None) };
+        let key = if self.pass_text()? {
+            self.decoded(start)?
+        } else {
+            Cow::Borrowed(&self.text[start..self.at - 1])
+        };
+        self.expect(b':', "a colon is missing")?;
+        Ok(Some(key))
+    }
+
+    /// Goes to where the next key's text begins.
     #[inline]
-    pub fn key(&mut self) -> Result<Option<Cow<'a, str>>, Bad> {
+    fn next_key(&mut self) -> Result<Option<usize>, Bad> {
         let first = std::mem::take(&mut self.opened);
         let byte = self.peek();
         if byte == b'}' {
@@ -187,9 +222,42 @@ impl<'a> Json<'a> {
         if !first {
             self.expect(b',', "a comma is missing")?;
         }
-        let key = self.text()?;
-        self.expect(b':', "a colon is missing")?;
-        Ok(Some(key))
+        self.expect(b'"', "a key is expected")?;
+        Ok(Some(self.at))
+    }
+
+    #[cold]
+    fn refuse_hidden(&self, start: usize) -> Result<(), Bad> {
+        let key = self.decoded(start)?;
+        if key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(Bad { at: start, field: "", what: "a key hides its name behind escapes" });
+        }
+        Ok(())
+    }
+
+    /// A word: a text without escapes, as ids and names of types are.
+    ///
+    /// # Errors
+    ///
+    /// If none is here.
+    #[inline]
+    pub fn word(&mut self) -> Result<&'a str, Bad> {
+        self.expect(b'"', "a text is expected")?;
+        let start = self.at;
+        if self.pass_text()? {
+            return Err(Bad { at: start, field: "", what: "has escapes where a plain word is expected" });
+        }
+        Ok(&self.text[start..self.at - 1])
+    }
+
+    /// A word; empty for null.
+    ///
+    /// # Errors
+    ///
+    /// If neither is here.
+    #[inline]
+    pub fn word_or_null(&mut self) -> Result<&'a str, Bad> {
+        if self.null()? { Ok("") } else { self.word() }
     }
 
     /// A text.
@@ -400,10 +468,20 @@ impl<'a> Json<'a> {
     ///
     /// As [`Json::skip`].
     pub fn raw(&mut self) -> Result<&'a str, Bad> {
-        self.peek();
-        let start = self.at;
+        let start = self.place();
         self.skip()?;
-        Ok(&self.text[start..self.at])
+        Ok(self.since(start))
+    }
+
+    /// Where the next value begins.
+    pub fn place(&mut self) -> usize {
+        self.peek();
+        self.at
+    }
+
+    /// The text from a [`Json::place`] up to here.
+    pub fn since(&self, place: usize) -> &'a str {
+        &self.text[place..self.at]
     }
 
     fn skip_nested(&mut self) -> Result<(), Bad> {
@@ -487,6 +565,14 @@ pub fn push_text(out: &mut Vec<u8>, text: &str) {
         // Writing a text to memory cannot fail.
         out.extend_from_slice(&serde_json::to_vec(text).unwrap_or_default());
     }
+}
+
+/// Appends a text that a [`Json::word`] gave, and so has nothing to escape.
+#[inline]
+pub fn push_word(out: &mut Vec<u8>, word: &str) {
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
 }
 
 /// Appends a whole number.

@@ -226,6 +226,9 @@ pub struct SettlementItem {
     /// What the provider's API announced, as `providers::Announced` in JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<serde_json::Value>,
+    /// Tries in a row on which the accounting system did not answer.
+    #[serde(default)]
+    pub failures: u32,
     /// How far the rows have been fetched, while they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<Fetch>,
@@ -396,6 +399,9 @@ pub struct VoucherItem {
     /// When the last sending began that may have got through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<DateTime<Utc>>,
+    /// Until when that sending may have gone on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_until: Option<DateTime<Utc>>,
     /// How many sendings may have got through; 0 if surely nothing was saved.
     #[serde(default)]
     pub sendings: u32,

@@ -188,6 +188,7 @@ pub async fn plan(world: &World, voucher: &Voucher, config: &str) -> Result<(), 
         state: VoucherState::Planned,
         config: config.to_owned(),
         sent_at: None,
+        sent_until: None,
         sendings: 0,
         remote_id: None,
         looks: Vec::new(),
@@ -249,7 +250,7 @@ pub async fn reopen(
     let before = read.body.state.to_string();
     if hold.cause == Cause::CheckByHand {
         // The person has looked and says that it is not there.
-        (read.body.sendings, read.body.sent_at) = (0, None);
+        (read.body.sendings, read.body.sent_at, read.body.sent_until) = (0, None, None);
     }
     read.body.state = match read.body.sendings {
         0 => VoucherState::Planned,
@@ -303,9 +304,9 @@ async fn walk_if(
             table.release(&mut held, due, true, None).await?;
             return Ok(Outcome::AlreadyPosted);
         }
-        VoucherState::Superseded => return later(&table, held, Duration::zero()).await,
+        VoucherState::Superseded => return later(&table, held, Duration::zero(), false).await,
         VoucherState::Planned if held.body.sendings == 0 && !wanted(&held.body) => {
-            return later(&table, held, Duration::zero()).await;
+            return later(&table, held, Duration::zero(), false).await;
         }
         VoucherState::Held(hold) => {
             let hold = hold.clone();
@@ -343,7 +344,7 @@ async fn walk_if(
             );
             return hold_it(&table, world, held, hold).await;
         }
-        Doubt::Lookup { visible_after } => match outbox.find(&voucher).await? {
+        Doubt::Lookup { visible_after } => match found_or_free(&table, &mut held, outbox, &voucher).await? {
             Found::Ours { id } => {
                 let why =
                     if in_doubt { "found by its reference" } else { "was there already, equal line by line" };
@@ -363,13 +364,13 @@ async fn walk_if(
                 let hold = taken(&held.body.text, &what);
                 return hold_it(&table, world, held, hold).await;
             }
-            Found::NotSure => return later(&table, held, Duration::seconds(30)).await,
+            Found::NotSure => return later(&table, held, Duration::seconds(30), false).await,
             Found::Nothing if in_doubt && !visible_after.is_zero() => {
                 // A sending may have gone on until its claim ended.
-                let ended_at = held.body.sent_at.map(|at| at + LEASE);
+                let ended_at = held.body.sent_until.or(held.body.sent_at.map(|at| at + LEASE));
                 let since = ended_at.map_or(visible_after, |at| world.clock.now() - at);
                 if since < visible_after {
-                    return later(&table, held, visible_after - since).await;
+                    return later(&table, held, visible_after - since, true).await;
                 }
             }
             Found::Nothing => {}
@@ -394,7 +395,9 @@ async fn send(
     let intent = VoucherState::Posting(n);
     let trail = Trail::new(world, &held.body.state, &intent, "about to send").under(&held.body.config);
     held.body.state = intent.clone();
-    let sent_before = held.body.sent_at.replace(world.clock.now());
+    let sent_before = (held.body.sent_at, held.body.sent_until);
+    held.body.sent_at = Some(world.clock.now());
+    held.body.sent_until = held.lease.as_ref().map(|lease| lease.until);
     held.body.sendings = n;
     if table.save(&mut held, Some(trail)).await? == Written::Lost {
         return Ok(Outcome::Later(LEASE));
@@ -402,7 +405,7 @@ async fn send(
     let left = held.lease.as_ref().map_or(Duration::zero(), |lease| lease.until - world.clock.now());
     if left < SEND {
         // Nothing was sent, but a later worker cannot know that: it will look up first.
-        return later(table, held, Duration::zero()).await;
+        return later(table, held, Duration::zero(), false).await;
     }
     match outbox.send(voucher).await {
         Answer::Accepted { id } => {
@@ -423,25 +426,67 @@ async fn send(
         }
         Answer::Later { after, why } => {
             held.body.sendings = n - 1;
-            held.body.sent_at = sent_before;
+            (held.body.sent_at, held.body.sent_until) = sent_before;
             held.body.state = if n == 1 { VoucherState::Planned } else { VoucherState::Unknown(n - 1) };
             let trail = Trail::new(world, &intent, &held.body.state, format!("not written: {why}"));
-            table.release(&mut held, None, false, Some(trail)).await?;
+            table.release(&mut held, None, true, Some(trail)).await?;
             Ok(Outcome::Later(after))
         }
         Answer::NotWritten(hold) => {
             // This sending is out of the count; earlier ones stay as doubtful as they were.
             held.body.sendings = n - 1;
-            held.body.sent_at = sent_before;
+            (held.body.sent_at, held.body.sent_until) = sent_before;
             hold_it(table, world, held, hold).await
         }
         Answer::Unknown => {
             let trail = Trail::new(world, &intent, VoucherState::Unknown(n), "no clear answer");
             held.body.state = VoucherState::Unknown(n);
+            held.body.sent_until = Some(world.clock.now());
             table.release(&mut held, None, true, Some(trail)).await?;
             Ok(Outcome::Later(Duration::seconds(5)))
         }
     }
+}
+
+/// Looks the voucher up. A system that cannot be asked now gives the claim back at once.
+async fn found_or_free(
+    table: &Table<'_>,
+    held: &mut Stored<VoucherItem>,
+    outbox: &dyn Outbox,
+    voucher: &Voucher,
+) -> Result<Found, Error> {
+    match outbox.find(voucher).await {
+        Ok(found) => Ok(found),
+        Err(error) => {
+            table.release(held, None, true, None).await?;
+            Err(error)
+        }
+    }
+}
+
+/// The sendings of a worker that is known to be dead have ended. Its claims on vouchers end at once and without
+/// counting a try. Returns how many.
+///
+/// # Errors
+///
+/// If the store does not answer.
+pub async fn lapse(world: &World, company: &str, dead: &str) -> Result<usize, Error> {
+    let table = Table::of(world);
+    let now = world.clock.now();
+    let mut lapsed = 0;
+    for mut read in table.list::<VoucherItem>(company, "v#").await? {
+        if !read.lease.as_ref().is_some_and(|lease| lease.holder == dead && lease.until > now) {
+            continue;
+        }
+        if matches!(read.body.state, VoucherState::Posting(_)) {
+            read.body.sent_until = Some(now);
+        }
+        read.tries = read.tries.saturating_sub(1);
+        let due = read.due.map(|due| Due { at: now, ..due });
+        table.release(&mut read, due, false, None).await?;
+        lapsed += 1;
+    }
+    Ok(lapsed)
 }
 
 /// Looks once more for a booked voucher that was sent more than once, if a look is due: a sending that was taken for
@@ -572,7 +617,8 @@ async fn later(
     table: &Table<'_>,
     mut held: Box<Stored<VoucherItem>>,
     after: Duration,
+    progress: bool,
 ) -> Result<Outcome, Error> {
-    table.release(&mut held, None, false, None).await?;
+    table.release(&mut held, None, progress, None).await?;
     Ok(Outcome::Later(after))
 }

@@ -68,7 +68,11 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Error {
         match fault {
             Fault::Held(hold) => {
-                let kind = if hold.cause == Cause::CompanyGone { Kind::Config } else { Kind::Auth };
+                let kind = match hold.cause {
+                    Cause::CompanyGone => Kind::Config,
+                    Cause::Permission => Kind::Permission,
+                    _ => Kind::Auth,
+                };
                 Error::new(kind, format!("tripletex: {}; {}", hold.what, hold.remedy))
             }
             Fault::Failed(error) => error,

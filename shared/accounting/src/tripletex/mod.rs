@@ -22,8 +22,8 @@ use answer::Verdict;
 use client::{Client, Fault, Scan, Sent};
 
 /// How long a saved voucher may stay invisible to a look-up. Tripletex documents no delay; integrators repeat for a
-/// minute. Ten times that costs a doubtful voucher a quarter of an hour, and nothing else.
-const VISIBLE_AFTER: Duration = Duration::minutes(10);
+/// minute. Twice that, counted from when the sending surely had ended; later surprises are found by the later looks.
+const VISIBLE_AFTER: Duration = Duration::minutes(2);
 
 /// How long nothing is sent when nothing reaches Tripletex.
 const UNREACHED: Duration = Duration::seconds(30);

@@ -12,6 +12,7 @@ use ledger::{
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::lines::category_of;
 use super::payout::{Cursor, Listing, Payout, PayoutPage, WindowCursor, announce_window, begin_of, is_whole};
 use super::tests::{folder, owned, read_with, report};
 use super::{BALANCE_TRANSACTIONS, RowPages, Stripe, minor_digits};
@@ -279,7 +280,7 @@ fn fault_068_a_field_that_stands_twice_is_refused() {
             .contains("twice")
     );
     // Escaped, it is the same name.
-    assert!(refused(text.replace("\"net\":", "\"n\\u0065t\":1,\"net\":")).what.contains("net stands twice"));
+    assert!(refused(text.replace("\"net\":", "\"n\\u0065t\":1,\"net\":")).what.contains("hides its name"));
 }
 
 #[test]
@@ -459,6 +460,22 @@ fn a_category_that_is_missing_or_unknown_gives_way_to_the_type() {
     for type_ in ["adjustment", "tax_fund", "fee_credit_funding", "issuing_transaction", "brand_new"] {
         assert_eq!(kind(type_, json!("brand_new"), -5), None, "{type_}");
     }
+}
+
+#[test]
+fn the_readmes_table_of_types_is_what_the_code_does() {
+    let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let mut listed = HashSet::new();
+    for row in include_str!("README.md").lines().filter_map(|line| line.strip_prefix("| as ")) {
+        let (meaning, types) = row.split_once(" | ").unwrap();
+        for type_ in quoted(types) {
+            let category = quoted(meaning).pop().unwrap_or_else(|| type_.clone());
+            assert_eq!(category_of(&type_), Some(category.as_str()), "{type_}");
+            assert!(super::kind_of(&category, Decimal::ONE).is_some(), "{category}");
+            assert!(listed.insert(type_), "{row}");
+        }
+    }
+    assert_eq!(listed.len(), 44);
 }
 
 #[test]

@@ -155,9 +155,10 @@ fn classify(response: &Response<Vec<u8>>, what: &str, now: chrono::DateTime<chro
         403 => {
             let rights = rights(&message);
             let named = if rights.is_empty() { format!("\"{message}\"") } else { rights.join(", ") };
-            Error::auth(format!(
-                "{head}: permission missing: {named}; give the restricted key this right to read"
-            ))
+            Error::new(
+                Kind::Permission,
+                format!("{head}: permission missing: {named}; give the restricted key this right to read"),
+            )
         }
         404 => Error::config(format!("{head}: {message}; check account and base_url of the connection")),
         409 | 429 | 500.. => {
@@ -361,7 +362,7 @@ pub async fn check(access: &Access<'_>) -> Result<(String, Vec<String>), Error> 
     ] {
         match client.get(path).await {
             Ok(_) => {}
-            Err(error) if error.kind == Kind::Auth && error.to_string().contains("permission") => {
+            Err(error) if error.kind == Kind::Permission => {
                 missing.push(format!("may not read {right}: {error}"));
             }
             Err(error) => return Err(error),

@@ -39,7 +39,7 @@ impl Lines {
     /// [`Cause::DoesNotAddUp`] if `net` is not `amount - fee`, or if the details of a fee state VAT but do not add up
     /// to the fee; [`Cause::Schema`] for a currency, amount or time that is none.
     pub fn line<'a>(&mut self, row: &Row<'a>) -> Result<Line<'a>, ReadError> {
-        let at = || printable(&row.id);
+        let at = || printable(row.id);
         if row.id.is_empty() {
             return Err(ReadError::new("row", "the id is empty"));
         }
@@ -61,7 +61,7 @@ impl Lines {
                 cause: Cause::DoesNotAddUp,
             });
         }
-        let (currency, units) = self.currency(&row.currency)?;
+        let (currency, units) = self.currency(row.currency)?;
         let amount = |minor: i64| {
             units.major(minor).map_err(|what| ReadError::new(at(), format!("{minor} {currency} {what}")))
         };
@@ -77,29 +77,30 @@ impl Lines {
         }
         let is_fee = matches!(kind, Kind::Fee | Kind::FeeRefund | Kind::FeeVat);
         let (gross, fee) = if is_fee { (Decimal::ZERO, fee - gross) } else { (gross, fee) };
-        let mut line = Line::new(row.id.clone(), kind, on, gross, fee, currency);
+        let mut line = Line::new(row.id, kind, on, gross, fee, currency);
         if fees.tax != 0 {
             line.fee_vat = amount(fees.tax)?;
         }
         line.unknown = known.is_none();
         line.fee_type = fee_type;
-        let word = if row.category.is_empty() { &row.type_ } else { &row.category };
+        let word = if row.category.is_empty() { row.type_ } else { row.category };
         line.stays_on_balance = word.starts_with("payout_minimum_balance_");
         line.remote_type =
-            if elsewhere(row) { format!("{}:{word}", row.balance_type).into() } else { word.clone() };
+            if elsewhere(row) { format!("{}:{word}", row.balance_type).into() } else { word.into() };
         let source = &row.source;
         let is_payment = source.object == "charge";
-        let charge = if is_payment { &source.id } else { &source.charge };
+        let charge = if is_payment { source.id } else { source.charge };
         if matches!(kind, Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal) {
-            line.original_id = charge.clone();
+            line.original_id = charge.into();
         }
-        line.reference = [&source.payment_intent, charge, &source.id]
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .cloned()
-            .unwrap_or_default();
-        line.method = source.method.clone();
-        line.country = source.country.clone();
+        line.reference = match (source.payment_intent, charge) {
+            ("", "") => source.id,
+            ("", charge) => charge,
+            (intent, _) => intent,
+        }
+        .into();
+        line.method = source.method.into();
+        line.country = source.country.into();
         // The report states the metadata of the payment. A refund's or dispute's own are something else.
         if is_payment && !self.tags.is_empty() {
             line.tags = source.tags(&self.tags)?;
@@ -130,7 +131,7 @@ fn printable(id: &str) -> String {
 /// Whether a row moves another balance than that of payments, such as card issuing's. Such rows are never booked
 /// unseen: they are of unknown type.
 fn elsewhere(row: &Row<'_>) -> bool {
-    !matches!(&*row.balance_type, "" | "payments")
+    !matches!(row.balance_type, "" | "payments")
 }
 
 /// What a row means: by its category, else by its type. `None` if neither is in the README's table.
@@ -138,7 +139,7 @@ fn meaning(row: &Row<'_>, gross: Decimal) -> Option<(Kind, FeeType)> {
     if elsewhere(row) {
         return None;
     }
-    kind_of(&row.category, gross).or_else(|| kind_of(category_of(&row.type_)?, gross)).map(
+    kind_of(row.category, gross).or_else(|| kind_of(category_of(row.type_)?, gross)).map(
         |(kind, fee_type)| {
             let fee_type = if row.type_ == "stripe_fx_fee" { FeeType::Fx } else { fee_type };
             (kind, fee_type)
@@ -148,7 +149,7 @@ fn meaning(row: &Row<'_>, gross: Decimal) -> Option<(Kind, FeeType)> {
 
 /// The category that a type normally has, for rows whose own category is missing or unknown. Types that come with
 /// several meanings (`adjustment`), and those whose meaning is not documented, have none.
-fn category_of(type_: &str) -> Option<&'static str> {
+pub fn category_of(type_: &str) -> Option<&'static str> {
     Some(match type_ {
         "charge" | "payment" | "validation" => "charge",
         "refund" | "payment_refund" | "payment_reversal" => "refund",

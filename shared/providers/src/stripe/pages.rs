@@ -53,6 +53,8 @@ pub struct RowPages {
     state: State,
     /// The rows of the page before.
     before: Marks,
+    /// The rows of the page at hand.
+    now: Marks,
     archived: Vec<u8>,
 }
 
@@ -91,6 +93,7 @@ impl RowPages {
             settlement: settlement.clone(),
             detail,
             before: state.last.iter().copied().collect(),
+            now: Marks::default(),
             state,
             archived: Vec::new(),
         })
@@ -118,21 +121,21 @@ impl RowPages {
         if self.state.pages > PAGES_MAX {
             return Err(ReadError::new("page", "there are more pages than any settlement has"));
         }
-        let mut now = Marks::default();
+        self.now.clear();
         let mut last_id = None;
         let mut has_more = false;
         let mut seen = Seen::default();
         let mut json = Json::new(body)?;
         json.object()?;
         while let Some(key) = json.key()? {
-            match &*key {
+            match key {
                 "data" => {
                     json.once(&mut seen, 0, "data")?;
                     json.array()?;
                     while json.item()? {
                         let row = Row::read(&mut json)?;
                         let line = self.lines.line(&row)?;
-                        self.count(&row, &line, &mut now)?;
+                        self.count(&row, &line)?;
                         if ARCHIVE {
                             self.archived.clear();
                             row.write(&mut self.archived, self.lines.tags());
@@ -161,20 +164,20 @@ impl RowPages {
             (true, None) => return Err(ReadError::new("page", "is empty, but more are said to follow")),
             (true, Some(id)) => {
                 if self.state.pages.is_power_of_two() {
-                    self.state.milestone = Some(mark(&id));
+                    self.state.milestone = Some(mark(id));
                 }
-                Next::Page(id.into_owned())
+                Next::Page(id.to_owned())
             }
         };
-        self.before = now;
+        std::mem::swap(&mut self.before, &mut self.now);
         Ok(next)
     }
 
     /// Checks a row against the settlement and the rows before it, and adds it to the figures.
-    fn count(&mut self, row: &Row<'_>, line: &Line<'_>, now: &mut Marks) -> Result<(), ReadError> {
+    fn count(&mut self, row: &Row<'_>, line: &Line<'_>) -> Result<(), ReadError> {
         let wrong = |cause: Cause, what: String| ReadError { at: row.id.to_string(), what, cause };
-        let mark = mark(&row.id);
-        if self.state.milestone == Some(mark) || self.before.contains(&mark) || !now.insert(mark) {
+        let mark = mark(row.id);
+        if self.state.milestone == Some(mark) || self.before.contains(&mark) || !self.now.insert(mark) {
             return Err(wrong(Cause::Schema, "the row comes twice: the pages repeat themselves".to_owned()));
         }
         if line.currency != self.settlement.currency {

@@ -3,18 +3,18 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Bad, Json, Seen, push_integer, push_text};
+use crate::json::{Bad, Json, Seen, push_integer, push_text, push_word};
 
 /// A balance transaction. Amounts are minor units as Stripe counts them; an empty text is null or not there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row<'a> {
-    pub id: Cow<'a, str>,
+    pub id: &'a str,
     /// `type`: what the movement is technically.
-    pub type_: Cow<'a, str>,
+    pub type_: &'a str,
     /// `reporting_category`: what it is for accounting.
-    pub category: Cow<'a, str>,
-    pub balance_type: Cow<'a, str>,
-    pub currency: Cow<'a, str>,
+    pub category: &'a str,
+    pub balance_type: &'a str,
+    pub currency: &'a str,
     pub amount: i64,
     pub fee: i64,
     pub net: i64,
@@ -44,16 +44,16 @@ pub struct Fees<'a> {
 }
 
 /// `source`: what caused the movement. Only the id where the answer has it unexpanded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Source<'a> {
-    pub id: Cow<'a, str>,
+    pub id: &'a str,
     /// What it is, for example `charge`.
-    pub object: Cow<'a, str>,
+    pub object: &'a str,
     /// The charge of a refund or dispute.
-    pub charge: Cow<'a, str>,
-    pub payment_intent: Cow<'a, str>,
-    pub method: Cow<'a, str>,
-    pub country: Cow<'a, str>,
+    pub charge: &'a str,
+    pub payment_intent: &'a str,
+    pub method: &'a str,
+    pub country: &'a str,
     /// The metadata as they came.
     pub metadata: &'a str,
 }
@@ -82,10 +82,10 @@ impl<'a> Row<'a> {
         let mut seen = Seen::default();
         json.object()?;
         while let Some(key) = json.key()? {
-            match &*key {
+            match key {
                 "id" => {
                     json.once(&mut seen, ID, "id")?;
-                    row.id = json.text()?;
+                    row.id = json.word()?;
                 }
                 "amount" => {
                     json.once(&mut seen, AMOUNT, "amount")?;
@@ -93,7 +93,7 @@ impl<'a> Row<'a> {
                 }
                 "balance_type" => {
                     json.once(&mut seen, BALANCE_TYPE, "balance_type")?;
-                    row.balance_type = json.text_or_null()?;
+                    row.balance_type = json.word_or_null()?;
                 }
                 "created" => {
                     json.once(&mut seen, CREATED, "created")?;
@@ -101,7 +101,7 @@ impl<'a> Row<'a> {
                 }
                 "currency" => {
                     json.once(&mut seen, CURRENCY, "currency")?;
-                    row.currency = json.text()?;
+                    row.currency = json.word()?;
                 }
                 "exchange_rate" => {
                     json.once(&mut seen, EXCHANGE_RATE, "exchange_rate")?;
@@ -121,7 +121,7 @@ impl<'a> Row<'a> {
                 }
                 "reporting_category" => {
                     json.once(&mut seen, CATEGORY, "reporting_category")?;
-                    row.category = json.text_or_null()?;
+                    row.category = json.word_or_null()?;
                 }
                 "source" => {
                     json.once(&mut seen, SOURCE, "source")?;
@@ -129,7 +129,7 @@ impl<'a> Row<'a> {
                 }
                 "type" => {
                     json.once(&mut seen, TYPE, "type")?;
-                    row.type_ = json.text()?;
+                    row.type_ = json.word()?;
                 }
                 _ => json.skip()?,
             }
@@ -154,26 +154,26 @@ impl<'a> Row<'a> {
     /// Appends the archived form: one line of JSON, of the metadata only the keys in `tags`.
     pub fn write(&self, out: &mut Vec<u8>, tags: &[String]) {
         out.extend_from_slice(b"{\"id\":");
-        push_text(out, &self.id);
-        for (name, number) in
-            [("amount", self.amount), ("fee", self.fee), ("net", self.net), ("created", self.created)]
-        {
-            push_name(out, name);
-            push_integer(out, number);
-        }
-        for (name, text) in [
-            ("currency", &self.currency),
-            ("type", &self.type_),
-            ("reporting_category", &self.category),
-            ("balance_type", &self.balance_type),
-        ] {
-            push_filled(out, name, text);
-        }
+        push_word(out, self.id);
+        out.extend_from_slice(b",\"amount\":");
+        push_integer(out, self.amount);
+        out.extend_from_slice(b",\"fee\":");
+        push_integer(out, self.fee);
+        out.extend_from_slice(b",\"net\":");
+        push_integer(out, self.net);
+        out.extend_from_slice(b",\"created\":");
+        push_integer(out, self.created);
+        out.extend_from_slice(b",\"currency\":");
+        push_word(out, self.currency);
+        out.extend_from_slice(b",\"type\":");
+        push_word(out, self.type_);
+        push_filled(out, b",\"reporting_category\":", self.category);
+        push_filled(out, b",\"balance_type\":", self.balance_type);
         if !self.exchange_rate.is_empty() {
-            push_name(out, "exchange_rate");
+            out.extend_from_slice(b",\"exchange_rate\":");
             out.extend_from_slice(self.exchange_rate.as_bytes());
         }
-        push_name(out, "fee_details");
+        out.extend_from_slice(b",\"fee_details\":");
         self.fees.write(out);
         self.source.write(out, tags);
         out.push(b'}');
@@ -191,58 +191,47 @@ fn rate<'a>(json: &mut Json<'a>) -> Result<&'a str, Bad> {
     Err(json.bad("exchange_rate", "is no number"))
 }
 
-fn push_name(out: &mut Vec<u8>, name: &str) {
-    if out.last() != Some(&b'{') {
-        out.push(b',');
-    }
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn push_filled(out: &mut Vec<u8>, name: &str, text: &str) {
-    if !text.is_empty() {
-        push_name(out, name);
-        push_text(out, text);
+#[inline]
+fn push_filled(out: &mut Vec<u8>, name: &[u8], word: &str) {
+    if !word.is_empty() {
+        out.extend_from_slice(name);
+        push_word(out, word);
     }
 }
 
 impl<'a> Fees<'a> {
+    #[inline]
     fn read(json: &mut Json<'a>) -> Result<Fees<'a>, Bad> {
-        let raw = json.raw()?;
-        let mut fees = Fees { raw, ..Fees::default() };
-        if raw.len() > 2 {
-            each_fee(raw, |amount, type_| {
-                fees.count += 1;
-                fees.sum = fees.sum.checked_add(amount)?;
-                match type_ {
-                    "tax" => {
-                        fees.taxes += 1;
-                        fees.tax = fees.tax.checked_add(amount)?;
-                    }
-                    "application_fee" => fees.application_fees += 1,
-                    _ => {}
+        let mut fees = Fees::default();
+        let start = json.place();
+        each_fee(json, |amount, type_| {
+            fees.count += 1;
+            fees.sum = fees.sum.checked_add(amount)?;
+            match type_ {
+                "tax" => {
+                    fees.taxes += 1;
+                    fees.tax = fees.tax.checked_add(amount)?;
                 }
-                Some(())
-            })
-            .map_err(|bad| Bad { field: "fee_details", ..json.bad("", bad.what) })?;
-        } else if raw != "[]" {
-            return Err(json.bad("fee_details", "is no list"));
-        }
+                "application_fee" => fees.application_fees += 1,
+                _ => {}
+            }
+            Some(())
+        })?;
+        fees.raw = json.since(start);
         Ok(fees)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         out.push(b'[');
         // It was read before, so it can be read again.
-        let again = each_fee(self.raw, |amount, type_| {
+        let again = each_fee(&mut Json::part(self.raw), |amount, type_| {
             if out.last() == Some(&b'}') {
                 out.push(b',');
             }
             out.extend_from_slice(b"{\"amount\":");
             push_integer(out, amount);
             out.extend_from_slice(b",\"type\":");
-            push_text(out, type_);
+            push_word(out, type_);
             out.push(b'}');
             Some(())
         });
@@ -252,22 +241,22 @@ impl<'a> Fees<'a> {
 }
 
 /// Amount and type of each fee detail. `None` of `each` means that the sum is beyond any real one.
-fn each_fee(raw: &str, mut each: impl FnMut(i64, &str) -> Option<()>) -> Result<(), Bad> {
-    let mut json = Json::part(raw);
+#[inline]
+fn each_fee(json: &mut Json<'_>, mut each: impl FnMut(i64, &str) -> Option<()>) -> Result<(), Bad> {
     json.array()?;
     while json.item()? {
         let mut seen = Seen::default();
-        let (mut amount, mut type_) = (0, Cow::Borrowed(""));
+        let (mut amount, mut type_) = (0, "");
         json.object()?;
         while let Some(key) = json.key()? {
-            match &*key {
+            match key {
                 "amount" => {
                     json.once(&mut seen, AMOUNT, "amount")?;
                     amount = json.integer("amount")?;
                 }
                 "type" => {
                     json.once(&mut seen, TYPE, "type")?;
-                    type_ = json.text()?;
+                    type_ = json.word()?;
                 }
                 _ => json.skip()?,
             }
@@ -275,7 +264,7 @@ fn each_fee(raw: &str, mut each: impl FnMut(i64, &str) -> Option<()>) -> Result<
         if !seen.has(AMOUNT) || !seen.has(TYPE) {
             return Err(json.bad("fee_details", "has no amount or type"));
         }
-        each(amount, &type_).ok_or_else(|| json.bad("fee_details", "is beyond any real sum"))?;
+        each(amount, type_).ok_or_else(|| json.bad("fee_details", "is beyond any real sum"))?;
     }
     Ok(())
 }
@@ -287,20 +276,20 @@ impl<'a> Source<'a> {
     fn read(json: &mut Json<'a>) -> Result<Source<'a>, Bad> {
         let mut source = Source::default();
         if json.peek() != b'{' {
-            source.id = json.text_or_null()?;
+            source.id = json.word_or_null()?;
             return Ok(source);
         }
         let mut seen = Seen::default();
         json.object()?;
         while let Some(key) = json.key()? {
-            match &*key {
+            match key {
                 "id" => {
                     json.once(&mut seen, 0, "source.id")?;
-                    source.id = json.text()?;
+                    source.id = json.word()?;
                 }
                 "object" => {
                     json.once(&mut seen, 1, "source.object")?;
-                    source.object = json.text()?;
+                    source.object = json.word()?;
                 }
                 "charge" => {
                     json.once(&mut seen, 2, "source.charge")?;
@@ -335,17 +324,17 @@ impl<'a> Source<'a> {
         let mut seen = Seen::default();
         json.object()?;
         while let Some(key) = json.key()? {
-            match &*key {
+            match key {
                 "type" => {
                     json.once(&mut seen, 0, "payment_method_details.type")?;
-                    self.method = json.text_or_null()?;
+                    self.method = json.word_or_null()?;
                 }
                 "card" | "card_present" if json.peek() == b'{' => {
                     json.object()?;
                     while let Some(key) = json.key()? {
                         if key == "country" {
                             json.once(&mut seen, 1, "payment_method_details.card.country")?;
-                            self.country = json.text_or_null()?;
+                            self.country = json.word_or_null()?;
                         } else {
                             json.skip()?;
                         }
@@ -365,7 +354,7 @@ impl<'a> Source<'a> {
         }
         let mut json = Json::part(self.metadata);
         json.object()?;
-        while let Some(key) = json.key()? {
+        while let Some(key) = json.any_key()? {
             match tags.iter().position(|tag| *tag == key) {
                 Some(place) if found.iter().any(|(other, ..)| *other == place) => {
                     return Err(json.bad("source.metadata", "holds a key twice"));
@@ -383,19 +372,17 @@ impl<'a> Source<'a> {
         if self.id.is_empty() {
             return;
         }
-        push_name(out, "source");
-        out.extend_from_slice(b"{\"id\":");
-        push_text(out, &self.id);
-        push_filled(out, "object", &self.object);
-        push_filled(out, "charge", &self.charge);
-        push_filled(out, "payment_intent", &self.payment_intent);
+        out.extend_from_slice(b",\"source\":{\"id\":");
+        push_word(out, self.id);
+        push_filled(out, b",\"object\":", self.object);
+        push_filled(out, b",\"charge\":", self.charge);
+        push_filled(out, b",\"payment_intent\":", self.payment_intent);
         if !self.method.is_empty() || !self.country.is_empty() {
-            out.extend_from_slice(b",\"payment_method_details\":{");
-            push_filled(out, "type", &self.method);
+            out.extend_from_slice(b",\"payment_method_details\":{\"type\":");
+            push_word(out, self.method);
             if !self.country.is_empty() {
-                push_name(out, "card");
-                out.push(b'{');
-                push_filled(out, "country", &self.country);
+                out.extend_from_slice(b",\"card\":{\"country\":");
+                push_word(out, self.country);
                 out.push(b'}');
             }
             out.push(b'}');
@@ -403,13 +390,13 @@ impl<'a> Source<'a> {
         let kept = self.tags(tags).unwrap_or_default();
         if !kept.is_empty() {
             out.extend_from_slice(b",\"metadata\":{");
-            for (key, value) in kept {
-                if out.last() != Some(&b'{') {
+            for (number, (key, value)) in kept.iter().enumerate() {
+                if number > 0 {
                     out.push(b',');
                 }
-                push_text(out, &key);
+                push_text(out, key);
                 out.push(b':');
-                push_text(out, &value);
+                push_text(out, value);
             }
             out.push(b'}');
         }
@@ -418,15 +405,15 @@ impl<'a> Source<'a> {
 }
 
 /// The id of something that may be expanded.
-fn id_of<'a>(json: &mut Json<'a>) -> Result<Cow<'a, str>, Bad> {
+fn id_of<'a>(json: &mut Json<'a>) -> Result<&'a str, Bad> {
     if json.peek() != b'{' {
-        return json.text_or_null();
+        return json.word_or_null();
     }
     let mut id = None;
     json.object()?;
     while let Some(key) = json.key()? {
-        match (&*key, &id) {
-            ("id", None) => id = Some(json.text()?),
+        match (key, id) {
+            ("id", None) => id = Some(json.word()?),
             ("id", Some(_)) => return Err(json.bad("id", "stands twice")),
             _ => json.skip()?,
         }

@@ -236,7 +236,7 @@ pub fn classify(what: &str, answer: &Response<Vec<u8>>, secrets: &[&str]) -> Err
     let status = answer.status().as_u16();
     let (kind, remedy) = match status {
         401 => (Kind::Auth, "; check the keys in the secret bundle".to_owned()),
-        403 => (Kind::Auth, format!("; the keys lack the right to read reports: {GRANT}")),
+        403 => (Kind::Permission, format!("; the keys lack the right to read reports: {GRANT}")),
         404 => (Kind::Config, format!("; the ledger is unknown or not granted: {GRANT}")),
         429 => (Kind::Retry, String::new()),
         500 if refused.code() == Some(INVALID_INPUT) => (Kind::Rejected, String::new()),

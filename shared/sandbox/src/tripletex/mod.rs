@@ -88,6 +88,7 @@ impl Tripletex {
             ["v2", "ledger", "vatType"] => "/ledger/vatType",
             ["v2", "ledger", "voucherType"] => "/ledger/voucherType",
             ["v2", "ledger", "accountingPeriod"] => "/ledger/accountingPeriod",
+            ["v2", "ledger", "annualAccount"] => "/ledger/annualAccount",
             ["v2", "ledger", "voucher"] => "/ledger/voucher",
             ["v2", "ledger", "voucher", ">externalVoucherNumber"] => "/ledger/voucher/>externalVoucherNumber",
             ["v2", "ledger", "voucher", ">nonPosted"] => "/ledger/voucher/>nonPosted",

@@ -5,6 +5,7 @@
 pub(super) enum Model {
     Account,
     AccountingPeriod,
+    AnnualAccount,
     Company,
     Currency,
     Department,
@@ -44,6 +45,7 @@ impl Model {
         match self {
             Model::Account => "AccountDTO",
             Model::AccountingPeriod => "AccountingPeriodDTO",
+            Model::AnnualAccount => "AnnualAccountDTO",
             Model::Company => "CompanyDTO",
             Model::Currency => "CurrencyDTO",
             Model::Department => "DepartmentDTO",
@@ -65,6 +67,7 @@ impl Model {
         match self {
             Model::Account => "ledger/account",
             Model::AccountingPeriod => "ledger/accountingPeriod",
+            Model::AnnualAccount => "ledger/annualAccount",
             Model::Company => "company",
             Model::Currency => "currency",
             Model::Department => "department",
@@ -85,6 +88,7 @@ impl Model {
         match self {
             Model::Account => ACCOUNT,
             Model::AccountingPeriod => PERIOD,
+            Model::AnnualAccount => YEAR,
             Model::Currency => CURRENCY,
             Model::Department => DEPARTMENT,
             Model::Document => DOCUMENT,
@@ -169,6 +173,7 @@ const PERIOD: Members = &[
     ("checkWageLogEmployeePictureId", Integer),
     ("checkWageLogTime", Text),
 ];
+const YEAR: Members = &[("year", Integer), ("start", Day), ("end", Day)];
 const CURRENCY: Members = &[
     ("code", Text),
     ("description", Text),

@@ -105,6 +105,11 @@ impl Books {
                     "checkWageLogTime": null,
                 })
             }
+            Model::AnnualAccount => {
+                let first = period_first(id * 12)?;
+                let end = first + Months::new(12);
+                json!({ "id": id, "version": 0, "year": id, "start": first.to_string(), "end": end.to_string() })
+            }
             Model::Voucher => return self.voucher(id).map(Voucher::record),
             Model::Posting => {
                 // The newest is read most.

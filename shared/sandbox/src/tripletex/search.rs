@@ -118,6 +118,14 @@ impl Books {
                 });
                 (Model::Project, found.map(|(id, ..)| *id).collect())
             }
+            "ledger/annualAccount" => {
+                let year = |name: &str, default: i64| {
+                    request.param(name).map_or(Some(default), |text| text.parse().ok()).unwrap_or(default)
+                };
+                let now = i64::from(now.year());
+                let (from, to) = (year("yearFrom", now - 1), year("yearTo", now + 2));
+                (Model::AnnualAccount, (from.max(now - 1)..to.min(now + 2)).collect())
+            }
             "ledger/accountingPeriod" => (Model::AccountingPeriod, self.periods(now, request)?),
             "ledger/voucher" => {
                 let (from, to) = dates(request)?;
