@@ -76,15 +76,14 @@ fn book(report: &Path) -> Result<Voucher, Failure> {
     let mut rows = provider.open(format, file, &terms)?;
     // Lines are folded before the payout row is read, so the day and amount come from a first guess of the head.
     let mut head = None;
-    let mut pass = rows.next(None)?;
     let mut planner: Option<Planner<'_>> = None;
     let guess = guess(report)?;
-    while let Some(item) = pass {
+    while let Some(item) = rows.next(None)? {
         match item {
-            Item::Row { line, .. } => {
+            Item::Row { ref line, .. } => {
                 planner
                     .get_or_insert_with(|| Planner::new(&mapping, &guess, Purpose::Settlement, 1))
-                    .add(&line)?;
+                    .add(line)?;
             }
             Item::Group { end: GroupEnd::Settlement { head: proved, hold, .. }, .. } => {
                 if let Some(hold) = hold {
@@ -94,7 +93,6 @@ fn book(report: &Path) -> Result<Voucher, Failure> {
             }
             Item::Group { .. } => return Err("rows without a payout".into()),
         }
-        pass = rows.next(None)?;
     }
     if head.as_ref() != Some(&guess) {
         return Err("the head that the rows prove is another".into());

@@ -11,6 +11,7 @@ pub mod home;
 pub mod journal;
 pub mod reports;
 pub mod transport;
+pub mod tripletex;
 
 pub use home::{Pass, TestHome, mapping, pass};
 pub use journal::Journal;

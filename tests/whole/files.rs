@@ -161,9 +161,10 @@ async fn fault_075_bidirectional_characters_stay_in_the_archive_and_out_of_the_j
     let home = booked_with_reference("inv\u{202e}oice\u{2066}\u{200f} 7").await;
     assert!(sale_comment(&home).ends_with("invoice 7"), "{:?}", sale_comment(&home));
     let item = home.settlement("acme", "stripe:po_1").await;
-    let rows =
-        home.path().join("archive").join(item.source.manifest.replace("manifest.json", "000001.jsonl"));
-    let rows = std::fs::read_to_string(rows).unwrap();
+    let place = home.path().join("archive").join(item.source.manifest.replace("/manifest.json", ""));
+    let chunk = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path());
+    let chunk = chunk.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).next().unwrap();
+    let rows = std::fs::read_to_string(chunk).unwrap();
     assert!(rows.contains("inv\u{202e}oice"), "{rows}");
 }
 
@@ -264,6 +265,43 @@ async fn fault_085_files_that_differ_before_posting_hold_the_settlement_until_on
     assert!(home.replays().await);
 }
 
+/// What makes all files be read again, with other bytes for every row.
+fn with_a_tag() -> String {
+    mapping("acme").replacen("book = \"clearing\"", "book = \"clearing\"\ntags = [\"plan\"]", 1)
+}
+
+#[tokio::test]
+async fn a_decision_between_two_reports_lasts_when_they_are_read_again() {
+    let report = |gross: &str| {
+        let sale = Stripe::new().payout("po_1").sale("2026-01-05 10:00:00", gross, "3.00");
+        sale.paid("2026-01-05 12:00:00").csv().replacen("order_id", "payment_metadata[plan]", 1)
+    };
+    for taken_away in [None, Some("acme/shop/a.csv")] {
+        let home = TestHome::of("acme");
+        home.drop_file("acme/shop/a.csv", report("100.00"));
+        home.drop_file("acme/shop/b.csv", report("90.00"));
+        assert_eq!(home.pass().await.held_for("acme/stripe:po_1"), Some("duplicate-differs"));
+        if let Some(file) = taken_away {
+            home.take_away(file);
+        }
+        home.release("acme", "stripe:po_1").await;
+        assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1"]);
+        let booked = home.journal("acme").text;
+        home.config("acme", &with_a_tag());
+        home.drop_file("acme/shop/again.csv", report("100.00"));
+        home.drop_file("acme/shop/once-more.csv", report("90.00"));
+        home.pass().await.clean();
+        assert_eq!(home.journal("acme").text, booked);
+        // What nobody has decided about is asked.
+        home.drop_file("acme/shop/c.csv", report("80.00"));
+        assert_eq!(home.pass().await.held_for("acme/stripe:po_1"), Some("duplicate-differs"));
+        home.release("acme", "stripe:po_1").await;
+        home.config("acme", &mapping("acme"));
+        home.pass().await.clean();
+        assert_eq!(home.journal("acme").text, booked);
+    }
+}
+
 /// A booked payout of three sales, and its report.
 async fn booked() -> (TestHome, Stripe) {
     let home = TestHome::of("acme");
@@ -352,6 +390,27 @@ async fn fault_085_an_old_report_read_again_after_a_correction_changes_nothing()
 }
 
 #[tokio::test]
+async fn rows_that_were_corrected_and_come_back_in_another_report_are_held_and_not_corrected_back() {
+    let (home, report) = booked().await;
+    let amended =
+        report.clone().refund("2026-01-06 09:00:00", "-5.00").sale("2026-01-06 10:00:00", "5.00", "0.00");
+    home.drop_file("acme/shop/b.csv", amended.paid("2026-01-07 12:00:00").csv());
+    home.pass().await.clean();
+    let before = home.journal("acme").text;
+    // The first report under another name says nothing new, one with other payouts beside the same rows does.
+    home.drop_file("acme/shop/copy.csv", report.clone().paid("2026-01-07 12:00:00").csv());
+    home.pass().await.clean();
+    let longer =
+        report.paid("2026-01-07 12:00:00").payout("po_2").sale("2026-01-08 10:00:00", "1.00", "0.00");
+    home.drop_file("acme/shop/c.csv", longer.paid("2026-01-09 12:00:00").csv());
+    let pass = home.pass().await;
+    assert_eq!(pass.held_for("acme/stripe:po_1"), Some("duplicate-differs"));
+    assert_eq!(pass.booked(), ["stripe:po_2"]);
+    assert!(home.journal("acme").text.starts_with(before.trim_end()));
+    assert_eq!(home.journal("acme").transactions.len(), 3);
+}
+
+#[tokio::test]
 async fn fault_086_rows_of_another_account_are_held_and_the_others_go_on() {
     let home = TestHome::new();
     let with_account = "book = \"clearing\"\naccount = \"acct_mine\"";
@@ -418,6 +477,60 @@ async fn rows_that_a_later_report_shows_as_paid_are_no_longer_with_the_provider(
     home.drop_file("acme/counter/b.csv", days.paid("2026-01-06", "2000002").csv());
     home.pass().await.clean();
     assert_eq!(open(&home).await, 0);
+}
+
+/// How many rows each open position still has.
+async fn open_rows(home: &TestHome) -> Vec<u64> {
+    let report = bilag::status::Report::read(&home.open().await).await.unwrap();
+    report.open.iter().map(|(_, position)| position.totals.rows).collect()
+}
+
+#[tokio::test]
+async fn open_rows_of_stripe_end_one_by_one_as_later_reports_show_them_in_payouts() {
+    // The rows of a payout and those without one have the same ids in both reports.
+    let rows = |payout: &str, numbers: std::ops::Range<usize>| {
+        let mut report = Stripe::new().payout(payout);
+        for number in numbers {
+            report = report.sale(&format!("2026-01-{:02} 10:00:00", 5 + number), "100.00", "3.00");
+        }
+        report
+    };
+    let ids = |csv: String| csv.replace("txn_po_2_", "txn_po_1_").replace("txn__", "txn_po_1_");
+    for later_first in [false, true] {
+        let home = TestHome::of("acme");
+        let early = ids(rows("", 0..3).csv());
+        let half = ids(rows("po_1", 0..2).paid("2026-01-08 12:00:00").csv());
+        let files = if later_first { [("a", &half), ("b", &early)] } else { [("a", &early), ("b", &half)] };
+        for (name, csv) in files {
+            home.drop_file(&format!("acme/shop/{name}.csv"), csv);
+            home.pass().await.clean();
+        }
+        assert_eq!(open_rows(&home).await, [1], "{later_first}");
+        // The third row, with its id, in the payout after it.
+        let last = rows("po_2", 0..3).csv().replace("txn_po_2_", "txn_po_1_");
+        let (header, third) = (last.lines().next().unwrap(), last.lines().last().unwrap());
+        let own = rows("po_2", 0..1).paid("2026-01-09 12:00:00").csv();
+        home.drop_file("acme/shop/c.csv", format!("{header}\n{third}\n{}\n", own.lines().last().unwrap()));
+        let pass = home.pass().await.clean();
+        assert_eq!(pass.booked(), ["stripe:po_2"]);
+        assert!(open_rows(&home).await.is_empty(), "{later_first}");
+    }
+}
+
+#[tokio::test]
+async fn open_rows_that_no_payout_shows_stay_with_their_age_and_their_file() {
+    let home = TestHome::of("acme");
+    home.drop_file(
+        "acme/shop/a.csv",
+        Stripe::new().payout("").sale("2026-01-05 10:00:00", "100.00", "3.00").csv(),
+    );
+    home.pass().await.clean();
+    // Another row of the same day is another row.
+    home.drop_file("acme/shop/b.csv", Stripe::simple("po_1", "2026-01-05").csv());
+    home.pass().await.clean();
+    assert_eq!(open_rows(&home).await, [1]);
+    let report = bilag::status::Report::read(&home.open().await).await.unwrap();
+    assert_eq!(report.open[0].1.file, "a.csv");
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! A home folder: configuration, inbox, archive, output and state, and the World over them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use edge::http::{Hosts, Sockets};
+use edge::secret::SecretsFile;
+use edge::vault::KeyFile;
 use edge::{Error, Invoke, Kind, Places, SystemClock, World};
 use embedded::{Buckets, Embedded};
-use store::item::CLAIMED;
-use store::{Table, bucket};
+use store::item::{CLAIMED, ConfigItem, FileError};
+use store::{Key, Table, bucket};
 
 use crate::lock::{Lock, Refused};
 use crate::out::Failure;
@@ -33,12 +36,25 @@ impl Invoke for Dispatched {
     }
 }
 
+/// Where the files of a home lie that are no buckets.
+struct Files {
+    table: PathBuf,
+    /// The key that tokens are sealed with.
+    key: PathBuf,
+    secrets: PathBuf,
+    /// Extra roots of trust (PEM), such as those of a company's own proxy; may be missing.
+    roots: PathBuf,
+    out: PathBuf,
+}
+
 /// An opened home.
 pub struct Home {
     /// Everything that the functions need.
     pub world: World,
     /// What the dispatcher handed over.
     pub dispatched: Arc<Dispatched>,
+    /// The home is a copy that is thrown away: vouchers are written on paper.
+    pub rehearsal: bool,
     lock: Option<Lock>,
     _scratch: tempfile::TempDir,
 }
@@ -62,9 +78,14 @@ impl Home {
             .bucket("archive", root.join("archive"))
             .bucket("verdicts", &state);
         let scratch = scratch()?;
-        let mut home =
-            Home::start(&state.join("store.db"), buckets, root.join("out"), (worker, Some(lock), scratch))
-                .await?;
+        let places = Files {
+            table: state.join("store.db"),
+            key: state.join("key"),
+            secrets: root.join("secrets.toml"),
+            roots: root.join("roots.pem"),
+            out: root.join("out"),
+        };
+        let mut home = Home::start(places, buckets, (worker, Some(lock), scratch)).await?;
         home.lapse_claims_of_the_dead().await?;
         Ok(home)
     }
@@ -87,27 +108,29 @@ impl Home {
     /// As [`Home::open`].
     pub async fn rehearse(root: &Path, wait: bool) -> Result<Home, Failure> {
         is_home(root)?;
-        let state = root.join("state");
-        let worker = worker();
+        let (state, worker) = (root.join("state"), worker());
         let lock = if state.join("lock").exists() { Some(lock(&state, &worker, wait)?) } else { None };
+        Home::copied(root, worker, lock).await
+    }
+
+    /// As [`Home::rehearse`], in the process that holds the home while nobody works on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Home::rehearse`].
+    pub async fn rehearse_served(root: &Path) -> Result<Home, Failure> {
+        Home::copied(root, worker(), None).await
+    }
+
+    async fn copied(root: &Path, worker: String, lock: Option<Lock>) -> Result<Home, Failure> {
+        let state = root.join("state");
         let scratch = scratch()?;
         let copy = scratch.path().join("copy");
         let failed = |error| Failure::from(Error::file("cannot copy the state to", &copy, error));
         std::fs::create_dir_all(&copy).map_err(failed)?;
-        for name in ["store.db", "store.db-wal"] {
+        for name in ["store.db", "store.db-wal", "key"] {
             if state.join(name).exists() {
                 std::fs::copy(state.join(name), copy.join(name)).map_err(failed)?;
-            }
-        }
-        let out = copy.join("out");
-        if let Ok(companies) = std::fs::read_dir(root.join("out")) {
-            for company in companies.flatten() {
-                let target = out.join(company.file_name());
-                std::fs::create_dir_all(&target).map_err(failed)?;
-                let journal = company.path().join("journal.hledger");
-                if journal.exists() {
-                    std::fs::copy(&journal, target.join("journal.hledger")).map_err(failed)?;
-                }
             }
         }
         let buckets = Buckets::new()
@@ -115,16 +138,24 @@ impl Home {
             .bucket("inbox", root.join("inbox"))
             .bucket_over("archive", copy.join("archive"), root.join("archive"))
             .bucket_over("verdicts", copy.join("verdicts"), &state);
-        Home::start(&copy.join("store.db"), buckets, out, (worker, lock, scratch)).await
+        let places = Files {
+            table: copy.join("store.db"),
+            key: copy.join("key"),
+            secrets: root.join("secrets.toml"),
+            roots: root.join("roots.pem"),
+            out: copy.join("out"),
+        };
+        let mut home = Home::start(places, buckets, (worker, lock, scratch)).await?;
+        home.rehearsal = true;
+        Ok(home)
     }
 
     async fn start(
-        table: &Path,
+        files: Files,
         buckets: Buckets,
-        out: PathBuf,
         (worker, lock, scratch): (String, Option<Lock>, tempfile::TempDir),
     ) -> Result<Home, Failure> {
-        let embedded = Embedded::open(table, buckets)
+        let embedded = Embedded::open(&files.table, buckets)
             .map_err(|error| Failure::from(Error::retry("the store cannot be opened").because(error)))?;
         let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "local");
         let endpoint = Some("http://local".to_owned());
@@ -139,10 +170,15 @@ impl Home {
         };
         let dispatched = Arc::new(Dispatched::default());
         let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
-        let files = (Some(out), scratch.path().to_owned());
-        let world = World::new(Arc::new(SystemClock), clients, places, invoker, worker, files);
+        let folders = (Some(files.out), scratch.path().to_owned());
+        let roots = std::fs::read(&files.roots).ok();
+        let http = Sockets::new(roots.as_deref()).map_err(|error| error.within(files.roots.display()))?;
+        let vault = KeyFile::open(&files.key)?;
+        let world = World::new(Arc::new(SystemClock), clients, places, invoker, worker, folders)
+            .reaching(Arc::new(http), Hosts::Loopback)
+            .trusting(Arc::new(SecretsFile(files.secrets)), Arc::new(vault));
         Table::of(&world).create_if_missing().await?;
-        Ok(Home { world, dispatched, lock, _scratch: scratch })
+        Ok(Home { world, dispatched, rehearsal: false, lock, _scratch: scratch })
     }
 
     /// The mapping files of the config folder, by name.
@@ -153,23 +189,77 @@ impl Home {
     pub async fn mapping_files(&self) -> Result<Vec<String>, Error> {
         let listed = bucket::list(&self.world, &self.world.places.config, "").await?;
         let files = listed.into_iter().map(|object| object.key);
-        Ok(files.filter(|key| key.ends_with(".toml") && !key.contains('/')).collect())
+        // Editors and file managers leave hidden files beside those that people write.
+        let named = |key: &String| key.ends_with(".toml") && !key.contains('/') && !key.starts_with('.');
+        Ok(files.filter(named).collect())
     }
 
-    /// The companies, by their mapping files and by the verdicts on files that are gone since.
+    /// The companies, by their mapping files and by the verdicts on files that are gone since. A file that was never
+    /// valid and is gone leaves no company behind.
     ///
     /// # Errors
     ///
-    /// If a folder cannot be listed.
+    /// If a folder cannot be listed, or the store does not answer.
     pub async fn companies(&self) -> Result<Vec<String>, Error> {
         let files = self.mapping_files().await?;
+        let mut names: BTreeSet<&str> = files.iter().filter_map(|file| file.strip_suffix(".toml")).collect();
         let verdicts = bucket::list(&self.world, &self.world.places.verdicts, "verdicts/").await?;
         let judged = verdicts
             .iter()
             .filter_map(|verdict| verdict.key.strip_prefix("verdicts/")?.strip_suffix(".json"));
-        let names: BTreeSet<&str> =
-            files.iter().filter_map(|file| file.strip_suffix(".toml")).chain(judged).collect();
+        let table = Table::of(&self.world);
+        for company in judged {
+            if !names.contains(company) && table.get::<ConfigItem>(&Key::config(company)).await?.is_some() {
+                names.insert(company);
+            }
+        }
         Ok(names.into_iter().map(str::to_owned).collect())
+    }
+
+    /// The files of the inbox that lie in no connection's folder, and where they belong. Hidden files are not meant.
+    ///
+    /// # Errors
+    ///
+    /// If the inbox cannot be listed, or the store does not answer.
+    pub async fn misplaced(&self) -> Result<Vec<(String, FileError)>, Error> {
+        let mut configs = BTreeMap::new();
+        for company in self.companies().await? {
+            let config = check_config::in_force(&self.world, &company).await?.map(|(_, config)| config);
+            configs.insert(company, config);
+        }
+        let known: Vec<String> = (configs.iter())
+            .flat_map(|(company, config)| config.iter().map(move |config| (company, config)))
+            .flat_map(|(company, config)| {
+                config.connections.keys().map(move |name| format!("inbox/{company}/{name}/"))
+            })
+            .collect();
+        let mut misplaced = Vec::new();
+        for object in bucket::list(&self.world, &self.world.places.inbox, "").await? {
+            let key = object.key;
+            if import_file::is_hidden(&key) {
+                continue;
+            }
+            let what = match key.split_once('/') {
+                None => {
+                    "the file lies in no company's folder; move it into that of its connection".to_owned()
+                }
+                Some((company, _)) => match configs.get(company) {
+                    Some(Some(config)) => {
+                        misplaced.extend(import_file::misplaced(&key, config).map(|error| (key, error)));
+                        continue;
+                    }
+                    // The mapping file has never been valid: that is told where it is judged.
+                    Some(None) => continue,
+                    None => format!(
+                        "there is no config/{company}.toml, so nothing here is read; write one, or move the file into \
+                         the folder of its connection"
+                    ),
+                },
+            };
+            let cause = if known.is_empty() { what } else { format!("{what}: {}", known.join(", ")) };
+            misplaced.push((key, FileError { at: "folder".to_owned(), cause }));
+        }
+        Ok(misplaced)
     }
 
     /// The company and settlement that `[<company>/]<provider>:[<scope>:]<id>` names; the company may be left out

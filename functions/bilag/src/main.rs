@@ -1,10 +1,14 @@
 //! The command line. See `bilag --help`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::rc::Rc;
 
-use bilag::out::Failure;
-use bilag::{Exit, Home, Out, init, inspect, replay, run, show, status};
+use bilag::out::{Failure, captured};
+use bilag::{
+    Exit, Home, Out, backfill, check, door, init, inspect, replay, run, sandbox, serve, show, status,
+};
 use chrono::Duration;
 use clap::{Args, Parser, Subcommand};
 use edge::Error;
@@ -85,11 +89,52 @@ enum Command {
     Release(Decided),
     /// Take a booked settlement back by mirrored vouchers.
     Reverse(Decided),
+    /// Payouts of any days again: what is known is compared, what is new is booked, nothing twice.
+    Backfill {
+        /// The home folder.
+        home: PathBuf,
+        #[command(flatten)]
+        range: backfill::Range,
+    },
+    /// Webhooks, schedule and the operator's page in one long-running process.
+    Serve {
+        /// The home folder.
+        home: PathBuf,
+        #[command(flatten)]
+        ports: serve::Ports,
+    },
+    /// Simulated providers and accounting system, with a ready home: to try everything without credentials.
+    Sandbox(sandbox::Wishes),
     /// Rebuild every voucher from the archive and compare.
     Replay {
         /// The home folder.
         home: PathBuf,
     },
+}
+
+impl Command {
+    /// The home that the command works on; `None` for commands without one.
+    fn home(&self) -> Option<&Path> {
+        match self {
+            Command::Init(_) | Command::Inspect { .. } | Command::Sandbox(_) => None,
+            Command::Run { home, .. }
+            | Command::Preview { home }
+            | Command::Check { home, .. }
+            | Command::Status { home }
+            | Command::Show { home, .. }
+            | Command::Backfill { home, .. }
+            | Command::Serve { home, .. }
+            | Command::Replay { home } => Some(home),
+            Command::Retry(decided) | Command::Release(decided) | Command::Reverse(decided) => {
+                Some(&decided.home)
+            }
+        }
+    }
+
+    /// Whether it works on a copy that is thrown away.
+    fn rehearses(&self) -> bool {
+        matches!(self, Command::Preview { .. } | Command::Check { .. })
+    }
 }
 
 fn main() -> ExitCode {
@@ -101,64 +146,118 @@ fn main() -> ExitCode {
         }
     };
     edge::start_logs(cli.json);
-    let out = Out { json: cli.json };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return fail(Failure::from(Error::bug("the runtime cannot start").because(error)));
+            return fail(&Failure::from(Error::bug("the runtime cannot start").because(error)));
         }
     };
-    match runtime.block_on(carry_out(cli.command, out, cli.wait_lock)) {
-        Ok(exit) => ExitCode::from(exit as u8),
-        Err(failure) => fail(failure),
+    match runtime.block_on(carry_out(cli)) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => fail(&failure),
     }
 }
 
 #[allow(clippy::print_stderr)]
-fn fail(failure: Failure) -> ExitCode {
+fn fail(failure: &Failure) -> ExitCode {
     eprintln!("bilag: {}", failure.message);
     ExitCode::from(failure.exit as u8)
 }
 
-async fn carry_out(command: Command, out: Out, wait: bool) -> Result<Exit, Failure> {
-    match command {
-        Command::Init(wishes) => Ok(init::init(out, &wishes)?),
-        Command::Inspect { file, format } => Ok(inspect::inspect(out, &file, format.as_deref())),
-        Command::Run { home, wait: seconds } => {
-            let how = run::How { wait: seconds.map(|s| Duration::seconds(i64::from(s))), explain: false };
-            Ok(run::run(&Home::open(&home, wait).await?, out, how).await?)
+async fn carry_out(cli: Cli) -> Result<u8, Failure> {
+    let (out, wait) = (Out { json: cli.json }, cli.wait_lock);
+    let Some(root) = cli.command.home().map(Path::to_owned) else {
+        return Ok(match cli.command {
+            Command::Init(wishes) => init::init(out, &wishes)?,
+            Command::Inspect { file, format } => inspect::inspect(out, &file, format.as_deref()),
+            Command::Sandbox(wishes) => sandbox::sandbox(out, &wishes).await?,
+            _ => Exit::Usage,
+        } as u8);
+    };
+    if !matches!(cli.command, Command::Serve { .. }) {
+        let arguments: Vec<String> = std::env::args().collect();
+        if let Some(done) = door::ask(&root, &arguments).await? {
+            return Ok(printed(&done));
         }
-        Command::Preview { home } => {
-            let how = run::How { wait: None, explain: true };
-            Ok(run::run(&Home::rehearse(&home, wait).await?, out, how).await?)
-        }
-        Command::Check { home, offline } => check(&Home::rehearse(&home, wait).await?, out, offline).await,
-        Command::Status { home } => Ok(status::status(&Home::open(&home, wait).await?, out).await?),
-        Command::Show { home, settlement } => {
-            let home = Home::open(&home, wait).await?;
-            let (company, name) = home.settlement(&settlement).await?;
-            Ok(show::show(&home, out, &company, &name).await?)
-        }
-        Command::Retry(decided) => decide(Verb::Retry, decided, out, wait).await,
-        Command::Release(decided) => decide(Verb::Release, decided, out, wait).await,
-        Command::Reverse(decided) => decide(Verb::Reverse, decided, out, wait).await,
-        Command::Replay { home } => Ok(replay::replay(&Home::open(&home, wait).await?, out).await?),
     }
+    let home = match cli.command.rehearses() {
+        true => Home::rehearse(&root, wait).await?,
+        false => Home::open(&root, wait).await?,
+    };
+    Ok(match cli.command {
+        Command::Serve { ports, .. } => serve::serve(&root, home, out, ports, through_the_door).await?,
+        command => on_home(command, &home, out).await?,
+    } as u8)
 }
 
-async fn check(home: &Home, out: Out, offline: bool) -> Result<Exit, Failure> {
-    let verdicts = run::configurations(home).await?;
-    if run::print_verdicts(&verdicts, out) {
-        return Ok(Exit::Usage);
-    }
-    for verdict in &verdicts {
-        out.text(&format!("{}.toml is valid", verdict.company));
-        out.object(&serde_json::json!({ "type": "config", "company": verdict.company, "severity": "valid" }));
-    }
-    if !offline {
-        out.text("the journal system keeps no chart of accounts, so there is nothing more to ask");
-    }
-    Ok(Exit::Done)
+/// Prints what the process that serves the home answered.
+#[allow(clippy::print_stderr)]
+fn printed(done: &door::Done) -> u8 {
+    use std::io::Write as _;
+    eprint!("{}", done.stderr);
+    // A reader that has gone away needs nothing more.
+    let _ = std::io::stdout().write_all(done.stdout.as_bytes());
+    done.exit
+}
+
+/// Carries out the command line of another process on the home that this one serves.
+fn through_the_door(
+    served: Rc<serve::Served>,
+    arguments: Vec<String>,
+) -> Pin<Box<dyn Future<Output = door::Done>>> {
+    Box::pin(async move {
+        let cli = match Cli::try_parse_from(arguments) {
+            Ok(cli) => cli,
+            Err(error) => {
+                let (exit, stderr) = (Exit::Usage as u8, error.to_string());
+                return door::Done { exit, stdout: String::new(), stderr };
+            }
+        };
+        let out = Out { json: cli.json };
+        let command = async {
+            let _turn = served.turn().await;
+            if cli.command.rehearses() {
+                let root = cli.command.home().unwrap_or(Path::new("")).to_owned();
+                let copy = Home::rehearse_served(&root).await?;
+                return on_home(cli.command, &copy, out).await;
+            }
+            on_home(cli.command, &served.home, out).await
+        };
+        let (done, stdout) = captured(command).await;
+        served.wake();
+        match done {
+            Ok(exit) => door::Done { exit: exit as u8, stdout, stderr: String::new() },
+            Err(failure) => door::Done {
+                exit: failure.exit as u8,
+                stdout,
+                stderr: format!("bilag: {}\n", failure.message),
+            },
+        }
+    })
+}
+
+async fn on_home(command: Command, home: &Home, out: Out) -> Result<Exit, Failure> {
+    Ok(match command {
+        Command::Run { wait: seconds, .. } => {
+            let how = run::How { wait: seconds.map(|s| Duration::seconds(i64::from(s))), explain: false };
+            run::run(home, out, how).await?
+        }
+        Command::Preview { .. } => run::run(home, out, run::How { wait: None, explain: true }).await?,
+        Command::Check { offline, .. } => check::check(home, out, offline).await?,
+        Command::Status { .. } => status::status(home, out).await?,
+        Command::Show { settlement, .. } => {
+            let (company, name) = home.settlement(&settlement).await?;
+            show::show(home, out, &company, &name).await?
+        }
+        Command::Retry(decided) => decide(Verb::Retry, &decided, home, out).await?,
+        Command::Release(decided) => decide(Verb::Release, &decided, home, out).await?,
+        Command::Reverse(decided) => decide(Verb::Reverse, &decided, home, out).await?,
+        Command::Replay { .. } => replay::replay(home, out).await?,
+        Command::Backfill { range, .. } => backfill::backfill(home, out, &range).await?,
+        Command::Init(_) | Command::Inspect { .. } | Command::Serve { .. } | Command::Sandbox(_) => {
+            return Err(Failure::from(Error::config("this command does not work on a home that is open")));
+        }
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -168,12 +267,11 @@ enum Verb {
     Reverse,
 }
 
-async fn decide(verb: Verb, decided: Decided, out: Out, wait: bool) -> Result<Exit, Failure> {
+async fn decide(verb: Verb, decided: &Decided, home: &Home, out: Out) -> Result<Exit, Failure> {
     use post_voucher::operate;
     if decided.reason.trim().is_empty() {
         return Err(Failure::from(Error::config("--reason must say why")));
     }
-    let home = Home::open(&decided.home, wait).await?;
     let (company, name) = home.settlement(&decided.settlement).await?;
     let who = std::env::var("USER").unwrap_or_else(|_| "operator".to_owned());
     let (world, reason) = (&home.world, decided.reason.as_str());

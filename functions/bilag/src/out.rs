@@ -1,5 +1,6 @@
 //! What the command line prints, for people and for programs, and how it ends.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -86,7 +87,7 @@ impl Out {
 
     /// A progress bar, if a person looks at a terminal.
     pub fn progress(self, message: &str) -> indicatif::ProgressBar {
-        if self.json || !std::io::stderr().is_terminal() {
+        if self.json || !std::io::stderr().is_terminal() || CAPTURED.try_with(|_| ()).is_ok() {
             return indicatif::ProgressBar::hidden();
         }
         let bar = indicatif::ProgressBar::new_spinner();
@@ -95,8 +96,31 @@ impl Out {
     }
 }
 
+tokio::task_local! {
+    /// What a command prints while it runs for another process.
+    static CAPTURED: RefCell<String>;
+}
+
+/// Runs a command whose output is kept rather than printed.
+pub async fn captured<T>(command: impl Future<Output = T>) -> (T, String) {
+    CAPTURED
+        .scope(RefCell::default(), async {
+            let done = command.await;
+            (done, CAPTURED.with(RefCell::take))
+        })
+        .await
+}
+
 /// Prints a line; a reader that has gone away ends the process quietly.
 fn print(text: &str) {
+    let kept = CAPTURED.try_with(|captured| {
+        let mut captured = captured.borrow_mut();
+        captured.push_str(text);
+        captured.push('\n');
+    });
+    if kept.is_ok() {
+        return;
+    }
     let mut stdout = std::io::stdout().lock();
     if writeln!(stdout, "{text}").is_err() {
         std::process::exit(0);

@@ -72,6 +72,9 @@ async fn compare(
     }
     Ok(match post_voucher::open(world, &config).await?.find(&rebuilt).await? {
         Found::Ours { .. } | Found::Draft { .. } => None,
+        Found::Twice { ids } => {
+            Some(format!("stands in the books {} times: {}", ids.len(), ids.join(" and ")))
+        }
         Found::Nothing => Some("is no longer in the books".to_owned()),
         Found::Differs(what) => Some(format!("differs in the books: {what}")),
         Found::NotSure => Some("the books cannot be read completely".to_owned()),

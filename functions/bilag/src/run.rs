@@ -1,13 +1,16 @@
 //! `bilag run`: one pass of everything due. `bilag preview`: the same on a copy that is thrown away.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use check_config::Verdict;
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use edge::Error;
 use import_file::Imported;
 use ledger::Voucher;
 use ledger::voucher::grouped;
 use serde_json::json;
-use store::item::SettlementItem;
+use store::item::{ConnectionItem, SettlementItem};
+use store::table::FUNCTIONS;
 use store::{Key, Table, bucket};
 
 use crate::out::{self, Exit};
@@ -33,23 +36,26 @@ pub async fn run(home: &Home, out: Out, how: How) -> Result<Exit, Error> {
     let invalid = print_verdicts(&verdicts, out);
     inbox(home, out).await?;
     let end = home.world.clock.now() + how.wait.unwrap_or_else(Duration::zero);
-    let mut posted = Posted { vouchers: Vec::new(), unknown: 0, failed: None };
-    let bar = out.progress("posting");
+    look_now(home).await?;
+    let mut work = Work::default();
+    let bar = out.progress("working");
     loop {
-        posted.pass(home, &bar).await?;
-        let busy = posted.unknown > 0;
-        if !busy || home.world.clock.now() >= end {
-            break;
+        work.unknown = 0;
+        work.pass(home, &bar).await?;
+        match next_due(home).await? {
+            Some(due) if due <= end && work.failed.is_none() => {
+                let wait = (due - home.world.clock.now()).max(Duration::milliseconds(50));
+                tokio::time::sleep(wait.to_std().unwrap_or_default()).await;
+            }
+            _ => break,
         }
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        posted.unknown = 0;
     }
     bar.finish_and_clear();
-    print_vouchers(&posted.vouchers, out, how.explain);
+    print_vouchers(&work.vouchers, out, how.explain);
     let report = Report::read(home).await?;
     report.print_held(out);
-    summary(out, posted.vouchers.len(), &report, posted.unknown);
-    if let Some(error) = posted.failed {
+    summary(out, work.vouchers.len(), &report, work.unknown);
+    if let Some(error) = work.failed {
         return Err(error);
     }
     Ok(match (invalid, report.held_count()) {
@@ -57,6 +63,42 @@ pub async fn run(home: &Home, out: Out, how: How) -> Result<Exit, Error> {
         (false, 0) => Exit::Done,
         (false, _) => Exit::Held,
     })
+}
+
+/// A person's run is a look for payouts too, unless there was one a moment ago or the provider asked to wait.
+const LOOKED_LATELY: Duration = Duration::minutes(5);
+
+/// Makes the connections due that fetch by API.
+async fn look_now(home: &Home) -> Result<(), Error> {
+    let world = &home.world;
+    for company in home.companies().await? {
+        let Some((_, config)) = check_config::in_force(world, &company).await? else { continue };
+        for (name, connection) in &config.connections {
+            if !check_config::fetches(connection) {
+                continue;
+            }
+            let known = Table::of(world).get::<ConnectionItem>(&Key::connection(&company, name)).await?;
+            let lately = known.as_ref().is_some_and(|known| {
+                let waits = known.body.failures > 0 && known.body.hold.is_none();
+                waits || known.body.looked_at.is_some_and(|at| world.clock.now() - at < LOOKED_LATELY)
+            });
+            if !lately {
+                discover_payouts::make_due(world, &company, name, None).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// When the next work is due.
+async fn next_due(home: &Home) -> Result<Option<DateTime<Utc>>, Error> {
+    let mut next: Option<DateTime<Utc>> = None;
+    for function in FUNCTIONS {
+        if let Some(at) = Table::of(&home.world).next_due(function).await? {
+            next = Some(next.map_or(at, |next| next.min(at)));
+        }
+    }
+    Ok(next)
 }
 
 /// Judges every mapping file and puts the valid ones in force. A file that is gone counts as an invalid one.
@@ -106,14 +148,35 @@ pub fn print_verdicts(verdicts: &[Verdict], out: Out) -> bool {
     verdicts.iter().any(|verdict| !verdict.valid)
 }
 
+/// Judges the mapping files that are new or changed since the last call; `read` remembers them.
+///
+/// # Errors
+///
+/// If the store or a bucket does not answer.
+pub async fn new_configurations(
+    home: &Home,
+    out: Out,
+    read: &mut BTreeMap<String, String>,
+) -> Result<(), Error> {
+    for file in bucket::list(&home.world, &home.world.places.config, "").await? {
+        if file.key.contains('/') || !file.key.ends_with(".toml") || read.get(&file.key) == Some(&file.etag) {
+            continue;
+        }
+        print_verdicts(&[check_config::handle(&home.world, &file.key).await?], out);
+        read.insert(file.key, file.etag);
+    }
+    Ok(())
+}
+
 /// Reads every file of the inbox that is new or changed.
-async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// If the store or a bucket does not answer.
+pub async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
     let world = &home.world;
     for company in home.companies().await? {
         for object in bucket::list(world, &world.places.inbox, &format!("{company}/")).await? {
-            if object.key.matches('/').count() < 2 {
-                continue;
-            }
             let bar = out.progress(&object.key);
             let mut progress = |rows| bar.set_message(format!("{}: {rows} rows", object.key));
             let imported = import_file::handle(world, &object.key, &mut progress).await?;
@@ -126,57 +189,109 @@ async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
     Ok(())
 }
 
-struct Posted {
-    vouchers: Vec<(String, Voucher)>,
-    unknown: u64,
-    failed: Option<Error>,
+/// How long one piece of fetching goes on before other work has its turn.
+const PIECE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// What a pass has done so far.
+#[derive(Default)]
+pub struct Work {
+    /// Vouchers that were booked, with their connection.
+    pub vouchers: Vec<(String, Voucher)>,
+    /// Settlements whose fate is open.
+    pub unknown: u64,
+    /// The first failure of the store, the archive or an accounting system.
+    pub failed: Option<Error>,
 }
 
-impl Posted {
-    /// Dispatches and works until nothing is due now. A settlement is worked on once a pass.
-    async fn pass(&mut self, home: &Home, bar: &indicatif::ProgressBar) -> Result<(), Error> {
-        let mut seen = std::collections::BTreeSet::new();
+impl Work {
+    /// Dispatches and works until nothing is due now. What does not come to its end is worked on once a pass.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not answer.
+    pub async fn pass(&mut self, home: &Home, bar: &indicatif::ProgressBar) -> Result<(), Error> {
+        let mut ended = BTreeSet::new();
         loop {
             dispatch_due::handle(&home.world).await?;
-            let due: Vec<(String, String)> =
-                home.dispatched.take().into_iter().filter(|due| seen.insert(due.clone())).collect();
+            let mut due = home.dispatched.take();
+            due.retain(|work| !ended.contains(work));
             if due.is_empty() {
                 return Ok(());
             }
             for (function, key) in due {
-                bar.set_message(format!("posting: {} vouchers", self.vouchers.len()));
+                bar.set_message(format!("{function}: {} vouchers so far", self.vouchers.len()));
                 bar.tick();
-                let worked = match function.as_str() {
-                    "post-voucher" => post_voucher::handle(&home.world, &key).await,
-                    other => Err(Error::bug(format!("{key} is due for {other}, which run does not call"))),
-                };
-                match worked {
-                    Ok(posted) => {
-                        self.unknown += u64::from(posted.unknown);
-                        let connection = connection(home, &key).await?;
-                        self.vouchers
-                            .extend(posted.vouchers.into_iter().map(|voucher| (connection.clone(), voucher)));
+                // The others go on; what failed stays due.
+                match self.one(home, &function, &key, bar).await {
+                    Ok(Turn::Again) => {}
+                    Ok(Turn::Ended) => {
+                        ended.insert((function, key));
                     }
-                    // The others go on; the settlement stays due.
                     Err(error) => {
                         self.unknown += 1;
                         self.failed.get_or_insert(error);
+                        ended.insert((function, key));
                     }
                 }
             }
         }
     }
+
+    async fn one(
+        &mut self,
+        home: &Home,
+        function: &str,
+        key: &str,
+        bar: &indicatif::ProgressBar,
+    ) -> Result<Turn, Error> {
+        let world = &home.world;
+        match function {
+            "discover-payouts" => {
+                let looked = discover_payouts::handle(world, key, PIECE).await?;
+                Ok(if looked.unfinished { Turn::Again } else { Turn::Ended })
+            }
+            "fetch-settlement" => {
+                let mut progress = |rows| {
+                    bar.set_message(format!("fetching {key}: {rows} rows"));
+                    bar.tick();
+                };
+                let fetched = fetch_settlement::handle(world, key, PIECE, &mut progress).await?;
+                Ok(if fetched.unfinished { Turn::Again } else { Turn::Ended })
+            }
+            "post-voucher" => {
+                let posted = match home.rehearsal {
+                    true => post_voucher::rehearse(world, key).await?,
+                    false => post_voucher::handle(world, key).await?,
+                };
+                self.unknown += u64::from(posted.unknown);
+                let connection = connection(home, key).await?;
+                self.vouchers
+                    .extend(posted.vouchers.into_iter().map(|voucher| (connection.clone(), voucher)));
+                Ok(Turn::Ended)
+            }
+            other => {
+                Err(Error::config(format!("{key} is due for {other}, which this version does not have")))
+            }
+        }
+    }
+}
+
+/// Whether an item may be worked on again within one pass, if it is due again.
+enum Turn {
+    Again,
+    Ended,
 }
 
 async fn connection(home: &Home, key: &str) -> Result<String, Error> {
-    let Some(key) = Key::parse(key) else {
+    let Some(key) = Key::parse(key).filter(|key| key.item.starts_with("s#")) else {
         return Ok(String::new());
     };
     let item = Table::of(&home.world).get::<SettlementItem>(&key).await?;
     Ok(item.map(|item| item.body.connection).unwrap_or_default())
 }
 
-fn print_vouchers(vouchers: &[(String, Voucher)], out: Out, explain: bool) {
+/// Prints vouchers; with `explain`, each with the reason of each line.
+pub fn print_vouchers(vouchers: &[(String, Voucher)], out: Out, explain: bool) {
     let mut rows = Vec::new();
     for (connection, voucher) in vouchers {
         let mut object = out::voucher(connection, if explain { "planned" } else { "posted" }, voucher, true);

@@ -63,6 +63,7 @@ pub async fn show(home: &Home, out: Out, company: &str, name: &Name) -> Result<E
         out.text(&format!("  held    {}\n  what    {}\n  remedy  {}", hold.cause, hold.what, hold.remedy));
     }
     rows(home, out, &item).await?;
+    let mut alerts = 0;
     for voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(name)).await? {
         let content = archive::voucher(&home.world, company, &voucher.body.hash).await?;
         let mut object = out::voucher(&item.connection, &voucher.body.state.to_string(), &content, true);
@@ -76,17 +77,29 @@ pub async fn show(home: &Home, out: Out, company: &str, name: &Name) -> Result<E
             voucher.body.hash,
             voucher.body.config
         ));
+        if let Some(alert) = &voucher.body.alert {
+            out.object(&json!({
+                "type": "held", "company": company, "settlement": name.to_string(), "cause": alert.cause.name(),
+                "what": alert.what, "remedy": alert.remedy,
+            }));
+            out.text(&format!(
+                "  alert   {}\n  what    {}\n  remedy  {}",
+                alert.cause, alert.what, alert.remedy
+            ));
+            alerts += 1;
+        }
         trail(home, out, &voucher.key, &voucher.body.text).await?;
     }
     trail(home, out, &key, &name.to_string()).await?;
-    Ok(if matches!(item.state, SettlementState::Held(_)) { Exit::Held } else { Exit::Done })
+    let held = alerts > 0 || matches!(item.state, SettlementState::Held(_));
+    Ok(if held { Exit::Held } else { Exit::Done })
 }
 
 async fn rows(home: &Home, out: Out, item: &SettlementItem) -> Result<(), Error> {
     let mut table = Vec::new();
     let mut more = 0;
     let amount = |amount| out::amount(item.head.currency.code(), amount);
-    import_file::compare::each_line(&home.world, &item.source, |line| {
+    intake::compare::each_line(&home.world, &item.source, |line| {
         out.object(&json!({
             "type": "row", "id": line.id, "kind": line.kind.name(), "on": line.on, "gross": amount(line.gross),
             "fee": amount(line.fee), "net": amount(line.net()), "reference": line.reference,

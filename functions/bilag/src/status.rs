@@ -7,7 +7,7 @@ use edge::Error;
 use ledger::{Hold, Purpose};
 use rust_decimal::Decimal;
 use serde_json::json;
-use store::item::{FileItem, PositionItem, SettlementItem};
+use store::item::{ConnectionItem, FileItem, PositionItem, SettlementItem};
 use store::{Key, SettlementState, Table, VoucherItem, VoucherState, bucket};
 
 use crate::out::{self, Exit};
@@ -79,6 +79,10 @@ impl Report {
     /// If the store does not answer.
     pub async fn read(home: &Home) -> Result<Report, Error> {
         let mut report = Report::default();
+        for (key, error) in home.misplaced().await? {
+            let (file, at, cause) = (format!("inbox/{key}"), error.at, error.cause);
+            report.unreadable.push(Unreadable { file, at, cause });
+        }
         for company in home.companies().await? {
             report.company(home, &company).await?;
         }
@@ -99,6 +103,14 @@ impl Report {
                     self.waiting.push((company.to_owned(), settlement, why.clone()))
                 }
                 SettlementState::Fetched | SettlementState::Posting => self.unknown += 1,
+                SettlementState::Announced => {
+                    let rows = item.fetch.as_ref().map_or(0, |fetch| fetch.rows);
+                    let why = match rows {
+                        0 => "its rows are fetched at the next run".to_owned(),
+                        rows => format!("{rows} rows are here, the rest follows"),
+                    };
+                    self.waiting.push((company.to_owned(), settlement, why));
+                }
                 SettlementState::Posted if !item.head.payout.is_zero() => self.transit.push(Transit {
                     company: company.to_owned(),
                     settlement,
@@ -106,7 +118,7 @@ impl Report {
                     amount: item.head.payout,
                     currency: item.head.currency.code().to_owned(),
                 }),
-                SettlementState::Posted | SettlementState::Announced => {}
+                SettlementState::Posted => {}
             }
             for voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(&item.name)).await? {
                 let returned = &voucher.body;
@@ -122,10 +134,25 @@ impl Report {
                         currency: returned.currency.clone(),
                     });
                 }
-                self.vouchers.push((company.to_owned(), item.connection.clone(), voucher.body));
+                if let Some(alert) = &voucher.body.alert {
+                    let (company, settlement) = (company.to_owned(), item.name.to_string());
+                    self.held.push(Held { company, settlement, hold: alert.clone() });
+                }
+                if voucher.body.state != VoucherState::Superseded {
+                    self.vouchers.push((company.to_owned(), item.connection.clone(), voucher.body));
+                }
             }
         }
         self.transit.sort_by_key(|transit| transit.on);
+        for read in table.list::<ConnectionItem>(company, "n#").await? {
+            let name = read.key.item.trim_start_matches("n#").to_owned();
+            let (company, settlement) = (company.to_owned(), format!("connection:{name}"));
+            match (read.body.hold, read.body.trouble) {
+                (Some(hold), _) => self.held.push(Held { company, settlement, hold }),
+                (None, Some(trouble)) => self.waiting.push((company, settlement, trouble)),
+                (None, None) => {}
+            }
+        }
         for read in table.list::<PositionItem>(company, "o#").await? {
             let position = read.body;
             if position.totals.rows == 0 {
@@ -146,7 +173,8 @@ impl Report {
             let item = read.body;
             let Some(error) = item.error else { continue };
             let key = format!("{company}/{}/{}", item.connection, item.file);
-            if bucket::etag(world, &world.places.inbox, &key).await?.is_some() {
+            let told = self.unreadable.iter().any(|other| other.file.strip_prefix("inbox/") == Some(&key));
+            if !told && bucket::etag(world, &world.places.inbox, &key).await?.is_some() {
                 self.unreadable.push(Unreadable {
                     file: format!("inbox/{key}"),
                     at: error.at,
@@ -246,17 +274,22 @@ pub async fn status(home: &Home, out: Out) -> Result<Exit, Error> {
     for (company, position) in &report.open {
         let totals = &position.totals;
         let (from, to) = (totals.first_on, totals.last_on);
+        let age = from.map(|day| (today - day).num_days());
+        let file = format!("inbox/{company}/{}/{}", position.connection, position.file);
         out.object(&json!({
             "type": "open", "company": company, "connection": position.connection, "scope": position.scope,
-            "currency": position.currency, "rows": totals.rows, "net": out::amount(&position.currency, totals.net()), "from": from, "to": to,
+            "currency": position.currency, "rows": totals.rows, "net": out::amount(&position.currency, totals.net()),
+            "from": from, "to": to, "age_days": age, "file": file,
         }));
         out.text(&format!(
-            "\nWith the provider, no payout yet: {company}/{} {} rows, {} {}, last on {}",
+            "\nWith the provider, no payout yet: {company}/{} {} rows, {} {}, {} to {}, {} days old, in {file}",
             position.connection,
             totals.rows,
             ledger::voucher::grouped(totals.net()),
             position.currency,
+            from.map(|day| day.to_string()).unwrap_or_default(),
             to.map(|day| day.to_string()).unwrap_or_default(),
+            age.unwrap_or_default(),
         ));
     }
     for (company, settlement, why) in &report.waiting {

@@ -237,6 +237,56 @@ fn a_file_that_cannot_be_read_is_an_error_and_counts_as_held() {
 }
 
 #[test]
+fn a_file_in_no_connections_folder_is_an_error_that_names_the_folders_there_are() {
+    let home = Home::new(SOUND);
+    let misplaced = [
+        ("inbox/loose.csv", "no company's folder"),
+        ("inbox/shop/loose.csv", "no connection's folder"),
+        ("inbox/shop/webb/report.csv", "no connection \"webb\""),
+        ("inbox/shop/bank/january.xml", "kept for bank statements, which this version cannot read yet"),
+        ("inbox/shopp/web/report.csv", "there is no config/shopp.toml"),
+    ];
+    for (file, _) in misplaced {
+        home.write(file, &format!("{HEADER}{SOUND}"));
+    }
+    for hidden in ["inbox/.DS_Store", "inbox/shop/.gitkeep", "inbox/shop/web/.DS_Store", "inbox/.git/config"]
+    {
+        home.write(hidden, "");
+    }
+    for command in ["run", "status"] {
+        let ran = home.run(&[command, "HOME", "--json"]);
+        assert_eq!(ran.exit, 1, "{command}: {}{}", ran.stdout, ran.stderr);
+        let errors = ran.objects("error");
+        assert_eq!(errors.len(), misplaced.len(), "{command}: {errors:?}");
+        for (file, why) in misplaced {
+            let error = errors.iter().find(|error| error["file"] == file).unwrap_or_else(|| panic!("{file}"));
+            let cause = error["cause"].as_str().unwrap();
+            assert!(cause.contains(why) && cause.contains("inbox/shop/web/"), "{file}: {cause}");
+            assert_eq!(error["at"], "folder");
+        }
+        assert_eq!(ran.summary()["held"], misplaced.len(), "{command}");
+        assert_eq!(ran.summary()["posted"], 1, "{command}");
+    }
+    for (file, _) in misplaced {
+        std::fs::remove_file(home.path().join(file)).unwrap();
+    }
+    assert_eq!(home.run(&["run", "HOME", "--json"]).exit, 0);
+}
+
+#[test]
+fn a_hidden_file_or_one_that_was_never_valid_makes_no_company() {
+    let home = Home::new(SOUND);
+    home.write("config/._shop.toml", "\0");
+    assert_eq!(home.run(&["run", "HOME"]).exit, 0);
+    home.write("config/copy.toml", MAPPING);
+    assert_eq!(home.run(&["run", "HOME"]).exit, 2, "its id is not the file's name");
+    std::fs::remove_file(home.path().join("config/copy.toml")).unwrap();
+    let ran = home.run(&["run", "HOME"]);
+    assert_eq!(ran.exit, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(home.run(&["show", "HOME", "stripe:po_1"]).exit, 0);
+}
+
+#[test]
 fn bad_usage_ends_with_2() {
     assert_eq!(bilag(&["fly"]).exit, 2);
     assert_eq!(bilag(&["run"]).exit, 2);

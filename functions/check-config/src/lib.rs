@@ -3,13 +3,13 @@
 //!
 //! While the newest file is invalid the last good one stays in force.
 
-use edge::config::{Config, Known, Problem, SystemFacts, read};
+use edge::config::{Config, Connection, Known, Problem, SystemFacts, read};
 use edge::{Error, World};
 use ledger::Cause;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use store::item::ConfigItem;
-use store::{Key, SettlementItem, SettlementState, Table, Trail, bucket};
+use store::item::{ConfigItem, ConnectionItem};
+use store::{Due, Key, SettlementItem, SettlementState, Table, Trail, bucket};
 
 /// What was found in a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +26,9 @@ pub struct Verdict {
     pub warnings: Vec<String>,
 }
 
-/// Causes that a new mapping may mend; settlements held for them are tried again under a new version.
-const MENDED_BY_CONFIG: &[Cause] = &[
+/// Causes that a new mapping may mend; settlements held for them are tried again under a new version, unless posting
+/// has begun.
+pub const MENDED_BY_CONFIG: &[Cause] = &[
     Cause::MissingAccount,
     Cause::VatMissing,
     Cause::RuleRefused,
@@ -36,6 +37,9 @@ const MENDED_BY_CONFIG: &[Cause] = &[
     Cause::NoRate,
     Cause::UnknownLine,
     Cause::TooManyLines,
+    Cause::AccountRefused,
+    Cause::VatRefused,
+    Cause::PeriodClosed,
 ];
 
 /// Judges `<company>.toml` of the config bucket and puts it in force if it is valid.
@@ -60,9 +64,37 @@ pub async fn handle(world: &World, key: &str) -> Result<Verdict, Error> {
         bucket::put_once(world, &world.places.archive, &copy, bytes).await?;
         put_in_force(world, &verdict.company, &verdict.hash).await?;
     }
+    if let Some((_, config)) = in_force(world, &verdict.company).await? {
+        start_looking(world, &config).await?;
+    }
     let body = serde_json::to_vec_pretty(&verdict).map_err(|error| Error::bug("verdict").because(error))?;
     bucket::put(world, &world.places.verdicts, &format!("verdicts/{}.json", verdict.company), body).await?;
     Ok(verdict)
+}
+
+/// Whether a connection fetches by API.
+pub fn fetches(connection: &Connection) -> bool {
+    let api = providers::find(&connection.provider).and_then(|provider| provider.api());
+    connection.secret.is_some() && api.is_some()
+}
+
+/// Makes the first look of every connection due that fetches by API.
+async fn start_looking(world: &World, config: &Config) -> Result<(), Error> {
+    let table = Table::of(world);
+    for (name, _) in config.connections.iter().filter(|(_, connection)| fetches(connection)) {
+        let key = Key::connection(&config.company.id, name);
+        let read = table.get::<ConnectionItem>(&key).await?;
+        if read.as_ref().is_some_and(|read| read.due.is_some()) {
+            continue;
+        }
+        let due = Some(Due { function: "discover-payouts", at: world.clock.now() });
+        // Lost: somebody else has made it due.
+        match read {
+            None => table.create(&key, &ConnectionItem::default(), due, None).await?,
+            Some(read) => table.replace(&read, due, None).await?,
+        };
+    }
+    Ok(())
 }
 
 /// Reads a mapping file as this version knows it, without touching anything.

@@ -4,15 +4,15 @@
 //! A file that cannot be read leaves a verdict and nothing else. The same bytes read in the same way are read once.
 
 mod apply;
-pub mod compare;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use edge::config::{Config, Connection};
 use edge::{Error, World};
-use ledger::{Totals, voucher::hex};
+use ledger::{Currency, Head, Name, Totals, voucher::hex};
 use providers::{GroupEnd, Item, Provider, ReadError, Terms};
+use rust_decimal::Decimal;
 use sha2::{Digest as _, Sha256};
 use store::archive::{self, CHUNK_BYTES, Manifest, RowWriter};
 use store::item::{FileError, FileItem, Source};
@@ -31,9 +31,9 @@ pub enum Imported {
     Unchanged,
     /// Read: so many settlements.
     Read(u64),
-    /// Not readable; the verdict is stored.
+    /// Not readable, or not in a connection's folder.
     Unreadable(FileError),
-    /// The company has no valid configuration yet; the file is read when it has.
+    /// There is no such company, or it has no valid configuration yet; the file is read when it has.
     NoConfiguration,
 }
 
@@ -48,6 +48,33 @@ pub fn terms(config: &Config, connection: &Connection) -> Terms {
     }
 }
 
+/// Whether a file of the inbox is one that no person drops: its name, or that of a folder above it, begins with a dot.
+pub fn is_hidden(key: &str) -> bool {
+    key.split('/').any(|segment| segment.starts_with('.'))
+}
+
+/// Why a file of the inbox that is the company's does not lie in the folder of one of its connections; `None` if it
+/// does.
+pub fn misplaced(key: &str, config: &Config) -> Option<FileError> {
+    let company = &config.company.id;
+    let folder = key.split('/').nth(1).filter(|_| key.matches('/').count() > 1);
+    let what = match folder {
+        Some(folder) if config.connections.contains_key(folder) => return None,
+        Some("bank") => format!(
+            "inbox/{company}/bank/ is kept for bank statements, which this version cannot read yet; a settlement \
+             report belongs into the folder of its connection"
+        ),
+        Some(folder) => format!(
+            "{company}.toml has no connection \"{folder}\"; add [connections.{folder}], or move the file into the \
+             folder of its connection"
+        ),
+        None => "the file lies in no connection's folder; move it into that of its connection".to_owned(),
+    };
+    let folders: Vec<String> =
+        config.connections.keys().map(|name| format!("inbox/{company}/{name}/")).collect();
+    Some(FileError { at: "folder".to_owned(), cause: format!("{what}: {}", folders.join(", ")) })
+}
+
 /// Reads `<company>/<connection>/<file>` of the inbox bucket. `progress` is told the number of rows now and then.
 ///
 /// # Errors
@@ -58,33 +85,34 @@ pub async fn handle(
     key: &str,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Imported, Error> {
-    let mut parts = key.splitn(3, '/');
-    let (Some(company), Some(folder), Some(file)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(Error::config(format!("{key}: files belong into <company>/<connection>/")));
+    if is_hidden(key) {
+        return Ok(Imported::Unchanged);
+    }
+    let Some((company, place)) = key.split_once('/') else {
+        return Ok(Imported::NoConfiguration);
     };
     let Some((_, config)) = check_config::in_force(world, company).await? else {
         return Ok(Imported::NoConfiguration);
     };
+    if let Some(error) = misplaced(key, &config) {
+        return Ok(Imported::Unreadable(error));
+    }
+    let (folder, file) = place.split_once('/').unwrap_or_default();
+    let Some(connection) = config.connections.get(folder) else {
+        return Err(Error::bug(format!("{key} lies in no connection's folder")));
+    };
+    let provider = providers::find(&connection.provider)
+        .ok_or_else(|| Error::config(format!("this version has no provider {}", connection.provider)))?;
+    let terms = terms(&config, connection);
     let table = Table::of(world);
     let file_key = Key::file(company, folder, file);
     let Some(etag) = bucket::etag(world, &world.places.inbox, key).await? else {
         return Ok(Imported::Unchanged);
     };
     let before = table.get::<FileItem>(&file_key).await?;
-    let known = config.connections.get(folder).and_then(|connection| {
-        Some((connection, providers::find(&connection.provider)?, terms(&config, connection)))
-    });
-    let read_as = match &known {
-        Some((connection, provider, terms)) => {
-            let text = serde_json::to_string(terms).map_err(|error| Error::bug("terms").because(error))?;
-            {
-                let from = connection.start_on;
-                hex(&Sha256::digest(format!("{READER_VERSION} {} {from} {text}", provider.name())))[..16]
-                    .to_owned()
-            }
-        }
-        None => "unknown-connection".to_owned(),
-    };
+    let text = serde_json::to_string(&terms).map_err(|error| Error::bug("terms").because(error))?;
+    let how = format!("{READER_VERSION} {} {} {text}", provider.name(), connection.start_on);
+    let read_as = hex(&Sha256::digest(how))[..16].to_owned();
     if before.as_ref().is_some_and(|item| item.body.etag == etag && item.body.read_as == read_as) {
         return Ok(Imported::Unchanged);
     }
@@ -98,40 +126,22 @@ pub async fn handle(
         error: None,
         settlements: 0,
     };
-    match known {
-        None => {
-            let names: Vec<&str> = config.connections.keys().map(String::as_str).collect();
-            let cause = match folder {
-                "bank" => "bank statements are not read by this version".to_owned(),
-                _ => format!(
-                    "{company}.toml has no connection \"{folder}\"; it has: {}; move the file or add the connection",
-                    names.join(", ")
-                ),
-            };
-            item.error = Some(FileError { at: "folder".to_owned(), cause });
-        }
-        Some((_, provider, terms)) => {
-            let scratch =
-                Scratch(world.scratch.join(format!("import-{}", world.attempt().replace('/', "-"))));
-            let Some((etag, sha256)) = bucket::fetch(world, &world.places.inbox, key, &scratch.0).await?
-            else {
-                return Ok(Imported::Unchanged);
-            };
-            item.etag = etag;
-            item.sha256 = sha256;
-            let archived = format!("{company}/files/{}", item.sha256);
-            bucket::put_file_once(world, &world.places.archive, &archived, &scratch.0).await?;
-            let reading = Reading { world, company, provider, terms: &terms, item: &item };
-            match reading.read(&scratch.0, progress).await? {
-                Err(error) => item.error = Some(FileError { at: error.at, cause: error.what }),
-                Ok((format, groups)) => {
-                    item.format = format;
-                    let clash =
-                        apply::apply(world, &config, company, folder, provider, &item, groups).await?;
-                    item.settlements = clash.settlements;
-                    item.error = clash.error;
-                }
-            }
+    let scratch = Scratch(world.scratch.join(format!("import-{}", world.attempt().replace('/', "-"))));
+    let Some((etag, sha256)) = bucket::fetch(world, &world.places.inbox, key, &scratch.0).await? else {
+        return Ok(Imported::Unchanged);
+    };
+    item.etag = etag;
+    item.sha256 = sha256;
+    let archived = format!("{company}/files/{}", item.sha256);
+    bucket::put_file_once(world, &world.places.archive, &archived, &scratch.0).await?;
+    let reading = Reading { world, company, provider, terms: &terms, item: &item };
+    match reading.read(&scratch.0, progress).await? {
+        Err(error) => item.error = Some(FileError { at: error.at, cause: error.what }),
+        Ok((format, groups)) => {
+            item.format = format;
+            let clash = apply::apply(world, &config, folder, provider, &item, groups).await?;
+            item.settlements = clash.settlements;
+            item.error = clash.error;
         }
     }
     let result = match &item.error {
@@ -262,6 +272,25 @@ impl Reading<'_> {
         Ok(Ok((format.to_owned(), ended)))
     }
 
+    /// What the archive says of rows that no payout holds: nothing but whose they are.
+    fn open(&self, scope: &str, currency: Currency, totals: &Totals) -> Head {
+        Head {
+            name: Name {
+                provider: self.provider.name().to_owned(),
+                scope: scope.to_owned(),
+                id: "open".to_owned(),
+            },
+            currency,
+            payout_on: totals.last_on.unwrap_or_default(),
+            payout: Decimal::ZERO,
+            opening: Decimal::ZERO,
+            closing: Decimal::ZERO,
+            account: String::new(),
+            window: false,
+            fees_invoiced: None,
+        }
+    }
+
     async fn close(
         &self,
         place: &str,
@@ -281,20 +310,23 @@ impl Reading<'_> {
             from: from.clone(),
             format: format.to_owned(),
         };
-        if let GroupEnd::Settlement { head, hold, .. } = &end {
-            let manifest = Manifest {
-                format: format.to_owned(),
-                terms: serde_json::to_value(self.terms)
-                    .map_err(|error| Error::bug("terms").because(error))?,
-                head: head.as_ref().clone(),
-                totals: done.totals.clone(),
-                hold: hold.clone(),
-                from,
-                file_sha256: self.item.sha256.clone(),
-                chunks,
-            };
-            source.manifest = archive::put_manifest(self.world, &prefix, &manifest).await?;
-        }
+        let (head, hold) = match &end {
+            GroupEnd::Settlement { head, hold, .. } => (head.as_ref().clone(), hold.clone()),
+            GroupEnd::Open { scope, currency, hold } => {
+                (self.open(scope, *currency, &done.totals), hold.clone())
+            }
+        };
+        let manifest = Manifest {
+            format: format.to_owned(),
+            terms: serde_json::to_value(self.terms).map_err(|error| Error::bug("terms").because(error))?,
+            head,
+            totals: done.totals.clone(),
+            hold,
+            from,
+            file_sha256: self.item.sha256.clone(),
+            chunks,
+        };
+        source.manifest = archive::put_manifest(self.world, &prefix, &manifest).await?;
         Ok(Group { end, totals: done.totals, source })
     }
 }

@@ -1,6 +1,8 @@
-//! Triggered with keys of due settlements. Plans each settlement's vouchers from the archive and the mapping, and
-//! walks each voucher through the posting protocol.
+//! Triggered with keys of due settlements and vouchers. Plans each settlement's vouchers from the archive and the
+//! mapping, and walks each voucher through the posting protocol. A voucher is due by itself when it was sent more than
+//! once and has to be looked for again, and while its document is owed.
 
+pub mod document;
 pub mod operate;
 pub mod plan;
 
@@ -8,10 +10,11 @@ use accounting::{Books, System};
 use chrono::Duration;
 use edge::config::Config;
 use edge::{Error, World};
-use ledger::{Cause, Hold, Voucher};
+use ledger::{Cause, Hold, Purpose, Voucher};
 use store::posting::{self, Outbox, Outcome};
 use store::table::{Claim, Stored, TRIES_MAX, Written};
-use store::{Key, SettlementItem, SettlementState, Table, Trail};
+use store::{Key, SettlementItem, SettlementState, Table, Trail, VoucherItem, VoucherState};
+use store::{archive, documents};
 
 /// How long a settlement is claimed: planning a million rows and posting takes seconds.
 const LEASE: Duration = Duration::minutes(10);
@@ -27,13 +30,28 @@ pub struct Posted {
     pub unknown: bool,
 }
 
-/// Works on one settlement as far as it goes. Safe to repeat at any time, by any number of workers.
+/// Works on one settlement as far as it goes, or looks again for one voucher. Safe to repeat at any time, by any number of workers.
 ///
 /// # Errors
 ///
 /// If the store, the archive or the accounting system does not answer; the settlement stays due.
 pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
+    handle_through(world, key, &system_of).await
+}
+
+/// Which accounting system a configuration means.
+pub type Systems = dyn Fn(&Config) -> Result<&'static dyn System, Error> + Send + Sync;
+
+/// As [`handle`], with another way to find the accounting system.
+///
+/// # Errors
+///
+/// As [`handle`].
+pub async fn handle_through(world: &World, key: &str, systems: &Systems) -> Result<Posted, Error> {
     let key = Key::parse(key).ok_or_else(|| Error::bug(format!("\"{key}\" is not a key")))?;
+    if key.item.starts_with("v#") {
+        return after_booking(world, &key, systems).await;
+    }
     let table = Table::of(world);
     let mut held = match table.claim::<SettlementItem>(&key, LEASE).await? {
         Claim::Taken(held) => held,
@@ -60,14 +78,50 @@ pub async fn handle(world: &World, key: &str) -> Result<Posted, Error> {
         table.release(&mut held, due, true, None).await?;
         return Ok(Posted::default());
     };
-    let system = system_of(&config)?;
+    let system = systems(&config)?;
     let vouchers = match plan::vouchers(world, &config, system, &held.body).await? {
         Ok(vouchers) => vouchers,
         Err(hold) => return hold_it(world, &table, held, hold).await,
     };
-    let books = open(world, &config).await?;
-    let posted = post(world, &table, &mut held, &vouchers, books.as_ref(), &version).await?;
-    finish(world, &table, held, posted, &version).await
+    let books = open_through(world, &config, systems).await?;
+    let walked = post(world, &table, &mut held, &vouchers, books.as_ref(), &version).await?;
+    let settlement = held.body.clone();
+    let posted = finish(world, &table, held, walked, &version).await?;
+    if books.takes_documents() {
+        for voucher in &posted.vouchers {
+            let key = Key::voucher(&voucher.company, &voucher.reference);
+            let make = async || document::pdf(world, &config, &version, &settlement, voucher).await;
+            // The voucher is booked; what fails here stays owed and due.
+            if let Err(error) = documents::attach(world, books.as_ref(), &key, make).await {
+                tracing::warn!(voucher.reference = %voucher.reference, %error, "document not attached");
+            }
+        }
+    }
+    Ok(posted)
+}
+
+/// Looks for a voucher again, and attaches its document, as far as either is due.
+async fn after_booking(world: &World, key: &Key, systems: &Systems) -> Result<Posted, Error> {
+    let table = Table::of(world);
+    let Some(read) = table.get::<VoucherItem>(key).await? else {
+        return Ok(Posted::default());
+    };
+    let version = &read.body.config;
+    let config = check_config::by_version(world, &key.company, version).await?;
+    let books = open_through(world, &config, systems).await?;
+    let held = posting::look_again(world, books.as_ref(), key).await?;
+    let name = &read.body.reference.settlement;
+    if let Some(settlement) = table.get::<SettlementItem>(&Key::settlement(&key.company, name)).await? {
+        let item = settlement.body;
+        let past = item.past.iter().find(|past| past.revision == read.body.reference.revision);
+        let then = past.map_or_else(|| item.clone(), |past| item.at(past));
+        let make = async || {
+            let voucher = archive::voucher(world, &key.company, &read.body.hash).await?;
+            document::pdf(world, &config, version, &then, &voucher).await
+        };
+        documents::attach(world, books.as_ref(), key, make).await?;
+    }
+    Ok(Posted { held, ..Posted::default() })
 }
 
 /// The configuration that decides: the pinned one once posting has begun, else the one in force.
@@ -101,14 +155,21 @@ async fn post(
     version: &str,
 ) -> Result<Walked, Error> {
     let mut booked = Vec::new();
-    if vouchers.is_empty() {
-        return Ok(Walked::Done(booked));
-    }
     for voucher in vouchers {
         posting::plan(world, voucher, version).await?;
     }
     // From here on the plan is fixed: the first sending is about to begin.
     if held.body.config.is_none() {
+        let kept: Vec<Key> =
+            vouchers.iter().map(|voucher| Key::voucher(&voucher.company, &voucher.reference)).collect();
+        for stale in of_this_revision(table, held).await? {
+            if !kept.contains(&stale.key) {
+                posting::supersede(world, stale, "a newer plan has no such part").await?;
+            }
+        }
+        if vouchers.is_empty() {
+            return Ok(Walked::Done(booked));
+        }
         let trail = Trail::new(world, &held.body.state, SettlementState::Posting, "planned").under(version);
         held.body.config = Some(version.to_owned());
         held.body.planned_as = Some(held.body.connection.clone());
@@ -118,15 +179,62 @@ async fn post(
         }
     }
     for voucher in vouchers {
-        let key = Key::voucher(&voucher.company, &voucher.reference);
-        match posting::walk(world, outbox, &key).await? {
+        match posting::walk_planned(world, outbox, voucher).await? {
             Outcome::Posted => booked.push(voucher.clone()),
             Outcome::AlreadyPosted => {}
-            Outcome::Held(hold) => return Ok(Walked::Held(booked, hold)),
+            Outcome::Held(hold) => {
+                let hold = unpin(world, table, held, hold).await?;
+                return Ok(Walked::Held(booked, hold));
+            }
             Outcome::Later(after) => return Ok(Walked::Later(booked, after)),
         }
     }
     Ok(Walked::Done(booked))
+}
+
+/// The vouchers that the present revision of a settlement has had so far, without reversals.
+async fn of_this_revision(
+    table: &Table<'_>,
+    held: &Stored<SettlementItem>,
+) -> Result<Vec<Stored<VoucherItem>>, Error> {
+    let prefix = Key::vouchers_of(&held.body.name);
+    let mut vouchers = table.list::<VoucherItem>(&held.key.company, &prefix).await?;
+    vouchers.retain(|voucher| {
+        let reference = &voucher.body.reference;
+        reference.revision == held.body.revision && reference.purpose != Purpose::Reversal
+    });
+    Ok(vouchers)
+}
+
+/// After a hold: if surely nothing of the plan is in the books, the plan is given up, so that a mended mapping plans
+/// afresh under the same references. Else the configuration stays pinned, and the remedy says so.
+async fn unpin(
+    world: &World,
+    table: &Table<'_>,
+    held: &mut Stored<SettlementItem>,
+    hold: Hold,
+) -> Result<Hold, Error> {
+    let vouchers = of_this_revision(table, held).await?;
+    if let Some(sent) = vouchers.iter().find(|voucher| voucher.body.may_be_booked()) {
+        if !check_config::MENDED_BY_CONFIG.contains(&hold.cause) {
+            return Ok(hold);
+        }
+        let state = &sent.body.state;
+        let remedy = format!(
+            "make the accounting system accept it, then retry; a changed mapping does not apply to this settlement any              more, since {} is {state} already (first remedy: {})",
+            sent.body.text, hold.remedy
+        );
+        return Ok(Hold { remedy, ..hold });
+    }
+    for voucher in vouchers.into_iter().filter(|voucher| voucher.body.state == VoucherState::Planned) {
+        // A worker that was thought gone may be about to send this one: then the plan must stay.
+        if !posting::supersede(world, voucher, "nothing of this plan was booked").await? {
+            return Ok(hold);
+        }
+    }
+    held.body.config = None;
+    held.body.planned_as = None;
+    Ok(hold)
 }
 
 async fn finish(
@@ -177,12 +285,35 @@ async fn hold_it(
 ///
 /// If this version does not have the system, its secret is missing, or this place cannot reach it.
 pub async fn open<'w>(world: &'w World, config: &'w Config) -> Result<Box<dyn Books + 'w>, Error> {
+    open_through(world, config, &system_of).await
+}
+
+async fn open_through<'w>(
+    world: &'w World,
+    config: &'w Config,
+    systems: &Systems,
+) -> Result<Box<dyn Books + 'w>, Error> {
+    let system = systems(config)?;
     let (company, settings) = (&config.company, &config.accounting);
     let secret = match &settings.secret {
-        Some(entry) => Some(world.secrets.entry(&company.id, entry).await?),
-        None => None,
+        Some(entry) if system.needs_secret() => Some(world.secrets.entry(&company.id, entry).await?),
+        _ => None,
     };
-    system_of(config)?.open(accounting::Access { world, company, settings, secret })
+    system.open(accounting::Access { world, company, settings, secret })
+}
+
+/// As [`handle`], on paper: nothing is sent to any accounting system. For a copy of the state that is thrown away.
+///
+/// # Errors
+///
+/// As [`handle`].
+pub async fn rehearse(world: &World, key: &str) -> Result<Posted, Error> {
+    let on_paper = |config: &Config| {
+        system_of(config)?;
+        accounting::rehearsal::find(&config.accounting.system)
+            .ok_or_else(|| Error::bug("a system without paper"))
+    };
+    handle_through(world, key, &on_paper).await
 }
 
 /// The accounting system of a configuration.

@@ -1,15 +1,11 @@
 //! What an operator decides about a settlement: try again, release, reverse. Each leaves its reason on the trail.
 
 use edge::{Error, World};
-use ledger::{Cause, Name, Purpose, Reference, Voucher};
+use ledger::{Name, Purpose, Reference, Voucher};
 use store::item::SettlementItem;
-use store::posting::{self, Outcome};
+use store::posting::{self, NEEDS_RELEASE, Outcome};
 use store::table::{Stored, Written};
 use store::{Key, SettlementState, Table, Trail, VoucherItem, VoucherState, archive, bucket};
-
-/// Causes that only `release` ends, since somebody has to decide.
-const NEEDS_RELEASE: &[Cause] =
-    &[Cause::DuplicateDiffers, Cause::Collision, Cause::ReadBackDiffers, Cause::CheckByHand, Cause::Poison];
 
 /// What an operator's command came to, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,18 +71,22 @@ pub async fn retry(
         SettlementState::Waiting(why) => {
             return Err(Error::config(format!("{name} waits: {why}")));
         }
+        // Its rows are not here yet.
+        _ if read.body.source.manifest.is_empty() => SettlementState::Announced,
         SettlementState::Announced => SettlementState::Announced,
-        SettlementState::Posting => SettlementState::Posting,
+        _ if read.body.config.is_some() => SettlementState::Posting,
         _ => SettlementState::Fetched,
     };
+    reopen(world, company, name, (who, reason)).await?;
     write(world, read, state, (who, reason)).await
 }
 
 /// Ends a hold after its cause is mended or accepted. Whatever can be proved is proved again: a settlement that does
 /// not add up is held again.
 ///
-/// With a second source that differs, the one whose file is still in the inbox counts. A settlement that was taken
-/// back by `reverse` is booked anew under the mapping in force.
+/// With a second source that differs, the one whose file is still in the inbox counts, and the other one is not asked
+/// about again. A settlement that was taken back by `reverse` is booked anew under the mapping in force. An alert on a
+/// booked voucher ends, too.
 ///
 /// # Errors
 ///
@@ -99,6 +99,9 @@ pub async fn release(
     reason: &str,
 ) -> Result<Decision, Error> {
     let mut read = read(world, company, name).await?;
+    if let Some(decision) = accept_alerts(world, company, &read.body, (who, reason)).await? {
+        return Ok(decision);
+    }
     let taken_back = matches!(&read.body.state, SettlementState::Waiting(why) if why == REVERSED);
     if !taken_back && !matches!(read.body.state, SettlementState::Held(_)) {
         return Err(Error::config(format!("{name} is {}, not held", read.body.state)));
@@ -109,33 +112,69 @@ pub async fn release(
             Ok(bucket::etag(world, &world.places.inbox, &format!("{company}/{from}")).await?.is_some())
         };
         if !begun && !in_inbox(&read.body.source.from).await? && in_inbox(&rival.source.from).await? {
+            read.body.decided.push(read.body.source.clone());
             read.body.source = rival.source;
             read.body.head = rival.head;
             read.body.totals = rival.totals;
+        } else {
+            read.body.decided.push(rival.source);
         }
     }
     // The operator vouches for the beginning.
     read.body.follows = None;
     let table = Table::of(world);
-    for mut voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(name)).await? {
-        if matches!(voucher.body.state, VoucherState::Held(_)) {
-            let mut trail = Trail::new(world, &voucher.body.state, VoucherState::Planned, reason);
-            trail.who = who.to_owned();
-            voucher.body.state = VoucherState::Planned;
-            table.replace(&voucher, None, Some(trail)).await?;
-        }
-    }
-    let live = table.list::<VoucherItem>(company, &Key::vouchers_of(name)).await?;
+    reopen(world, company, name, (who, reason)).await?;
+    let mut live = table.list::<VoucherItem>(company, &Key::vouchers_of(name)).await?;
+    live.retain(|voucher| voucher.body.state != VoucherState::Superseded);
     let all_booked = begun
         && !taken_back
         && !live.is_empty()
         && live.iter().all(|v| matches!(v.body.state, VoucherState::Posted | VoucherState::Reversed));
     let state = match (all_booked, begun) {
+        _ if read.body.source.manifest.is_empty() => SettlementState::Announced,
         (true, _) => SettlementState::Posted,
         (false, true) => SettlementState::Posting,
         (false, false) => SettlementState::Fetched,
     };
     write(world, read, state, (who, reason)).await
+}
+
+/// Ends the holds of a settlement's vouchers.
+async fn reopen(world: &World, company: &str, name: &Name, by: (&str, &str)) -> Result<(), Error> {
+    for voucher in Table::of(world).list::<VoucherItem>(company, &Key::vouchers_of(name)).await? {
+        posting::reopen(world, voucher, by.0, by.1).await?;
+    }
+    Ok(())
+}
+
+/// Ends the alerts of a settlement that is booked and not held; `None` if there are none.
+async fn accept_alerts(
+    world: &World,
+    company: &str,
+    item: &SettlementItem,
+    by: (&str, &str),
+) -> Result<Option<Decision>, Error> {
+    if matches!(item.state, SettlementState::Held(_)) {
+        return Ok(None);
+    }
+    let table = Table::of(world);
+    let mut ended = None;
+    for mut voucher in table.list::<VoucherItem>(company, &Key::vouchers_of(&item.name)).await? {
+        let Some(alert) = voucher.body.alert.take() else { continue };
+        let state = voucher.body.state.to_string();
+        let mut trail = Trail::new(world, format!("{state}, alert({})", alert.cause), &state, by.1);
+        trail.who = by.0.to_owned();
+        let due = voucher.body.look_due();
+        if table.replace(&voucher, due, Some(trail)).await? == Written::Lost {
+            return Err(Error::retry(format!(
+                "{} is being worked on; try again in a moment",
+                voucher.body.text
+            )));
+        }
+        let from = format!("{}, alert({})", item.state, alert.cause);
+        ended = Some(Decision { from, to: item.state.to_string(), vouchers: Vec::new() });
+    }
+    Ok(ended)
 }
 
 /// The reason of a settlement that was taken back.
@@ -188,11 +227,15 @@ pub async fn reverse(
         let voucher = archive::voucher(world, company, &original.body.hash).await?.reversal(reference);
         posting::plan(world, &voucher, &version).await?;
         let key = Key::voucher(company, &voucher.reference);
+        // Held since the command was given before: giving it again is the decision.
+        if let Some(before) = table.get::<VoucherItem>(&key).await? {
+            posting::reopen(world, before, who, reason).await?;
+        }
         match posting::walk(world, outbox.as_ref(), &key).await? {
             Outcome::Posted => booked.push(voucher),
             Outcome::AlreadyPosted => {}
             Outcome::Held(hold) => {
-                return Err(Error::config(format!("the reversal is {hold}; give reverse again")));
+                return Err(Error::config(format!("the reversal is held: {hold}; then give reverse again")));
             }
             Outcome::Later(after) => {
                 return Err(Error::retry(format!(
@@ -208,7 +251,8 @@ pub async fn reverse(
             let mut trail = Trail::new(world, &original.body.state, VoucherState::Reversed, reason);
             trail.who = who.to_owned();
             original.body.state = VoucherState::Reversed;
-            table.replace(&original, None, Some(trail)).await?;
+            let due = original.body.look_due();
+            table.replace(&original, due, Some(trail)).await?;
         }
     }
     let past = read.body.as_past();

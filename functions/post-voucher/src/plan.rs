@@ -3,7 +3,7 @@
 use accounting::System;
 use edge::config::Config;
 use edge::{Error, World};
-use import_file::compare::{Digests, each_line};
+use intake::compare::{Digests, each_line};
 use ledger::{Cause, Head, Hold, Mapping, Planner, Purpose, Totals, Voucher};
 use store::SettlementItem;
 use store::archive::Manifest;
@@ -80,7 +80,7 @@ async fn settlement(
     if let Some(hold) = unproved(&manifest, &item.head) {
         return Ok(Err(hold));
     }
-    if filling.refused.is_none() && !same_movements(filling.planner.totals(), &manifest.totals) {
+    if filling.refused.is_none() && !same_movements(&filling.planner.totals(), &manifest.totals) {
         return Err(Error::bug(format!("{}: the archived rows are not those that were read", item.name)));
     }
     Ok(filling.finish())

@@ -1,6 +1,8 @@
 //! Accounting systems: one folder each, found by name in [`REGISTRY`].
 
 pub mod journal;
+pub mod rehearsal;
+pub mod tripletex;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +13,7 @@ use edge::{Error, World};
 use store::posting::Outbox;
 
 /// Every accounting system of this version. Adding one is one folder, its `mod` line and one line here.
-pub static REGISTRY: &[&dyn System] = &[&journal::Journal];
+pub static REGISTRY: &[&dyn System] = &[&journal::Journal, &tripletex::Tripletex];
 
 /// The system of a configured name.
 pub fn find(name: &str) -> Option<&'static dyn System> {

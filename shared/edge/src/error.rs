@@ -7,6 +7,8 @@ pub enum Kind {
     Retry,
     /// Credentials were refused.
     Auth,
+    /// The credentials are valid and lack a right.
+    Permission,
     /// The configuration or the call is wrong.
     Config,
     /// Refused for good.

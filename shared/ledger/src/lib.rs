@@ -19,5 +19,5 @@ pub use line::{FeeType, Kind, Line};
 pub use mapping::{Book, CutOff, FeeMode, Granularity, Mapping, Role, Rule, Target, When};
 pub use money::{AmountError, Currency};
 pub use plan::Planner;
-pub use settlement::{Head, Name, Totals};
+pub use settlement::{Head, Name, RunningTotals, Totals};
 pub use voucher::{Posting, Purpose, Reference, Side, Voucher};

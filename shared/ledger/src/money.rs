@@ -121,6 +121,43 @@ pub const LIMIT_DIGITS: usize = 15;
 /// exponent, blanks, `NaN`. More decimals than `digits`. More than [`LIMIT_DIGITS`] digits.
 #[inline]
 pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
+    parse_minor(text, digits).map(|minor| from_minor(minor, digits))
+}
+
+/// As [`parse_amount`], in minor units.
+///
+/// # Errors
+///
+/// As for [`parse_amount`].
+#[inline]
+pub fn parse_minor(text: &str, digits: u32) -> Result<i64, AmountError> {
+    match usual(text.as_bytes()) {
+        Some(minor) if digits == 2 => Ok(minor),
+        _ => parse_any(text, digits),
+    }
+}
+
+/// The minor units of an amount with exactly two decimals, as nearly all have; any other text is left to
+/// [`parse_any`], which also knows what is wrong with it.
+#[inline]
+fn usual(text: &[u8]) -> Option<i64> {
+    let number = text.strip_prefix(b"-").unwrap_or(text);
+    let (whole, [b'.', tens, ones]) = number.split_last_chunk::<3>()? else {
+        return None;
+    };
+    if whole.is_empty() || whole.len() + 2 > LIMIT_DIGITS {
+        return None;
+    }
+    let digit = |byte: &u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9).map(i64::from);
+    let mut major = 0;
+    for byte in whole {
+        major = major * 10 + digit(byte)?;
+    }
+    let minor = major * 100 + digit(tens)? * 10 + digit(ones)?;
+    Some(if number.len() < text.len() { -minor } else { minor })
+}
+
+fn parse_any(text: &str, digits: u32) -> Result<i64, AmountError> {
     let not_decimal = || AmountError::NotDecimal(text.chars().take(40).collect());
     let bytes = text.as_bytes();
     let (negative, number) = match bytes.split_first() {
@@ -147,8 +184,9 @@ pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
             minor = minor.wrapping_mul(10).wrapping_add(i64::from(digit));
         }
     }
+    let too_large = || AmountError::TooLarge(text.chars().take(40).collect());
     if whole.len() + fraction.len() > LIMIT_DIGITS {
-        return Err(AmountError::TooLarge(text.chars().take(40).collect()));
+        return Err(too_large());
     }
     let mut decimals = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
     if digits == 0 && decimals <= 2 && minor % 10i64.pow(decimals) == 0 {
@@ -158,11 +196,12 @@ pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
     if decimals > digits {
         return Err(AmountError::TooPrecise { text: text.to_owned(), digits });
     }
-    // At most 15 digits and 4 decimals: below the limit of i64.
-    if digits != decimals {
-        minor *= 10i64.pow(digits - decimals);
-    }
-    Ok(Decimal::new(if negative { -minor } else { minor }, digits))
+    // Fifteen digits and four more decimals may be beyond the limit of i64.
+    let minor = 10i64
+        .checked_pow(digits - decimals)
+        .and_then(|filled| minor.checked_mul(filled))
+        .ok_or_else(too_large)?;
+    Ok(if negative { -minor } else { minor })
 }
 
 /// Adds an amount to a sum, exactly. `None` beyond what a decimal holds.
@@ -172,17 +211,86 @@ pub fn parse_amount(text: &str, digits: u32) -> Result<Decimal, AmountError> {
 #[inline]
 pub fn checked_sum(sum: Decimal, amount: Decimal) -> Option<Decimal> {
     if sum.scale() == amount.scale()
-        && let Some(digits) = sum.mantissa().checked_add(amount.mantissa())
-        && let Ok(digits) = i64::try_from(digits)
+        && let (Some(so_far), Some(minor)) = (minor_units(sum), minor_units(amount))
+        && let Some(minor) = so_far.checked_add(minor)
     {
-        return Some(Decimal::new(digits, sum.scale()));
+        return Some(from_minor(minor, sum.scale()));
     }
+    general_sum(sum, amount)
+}
+
+/// Out of the way of the usual sum.
+#[cold]
+fn general_sum(sum: Decimal, amount: Decimal) -> Option<Decimal> {
     sum.checked_add(amount)
 }
 
+/// The digits of an amount as a whole number; `None` beyond 63 bits.
+#[inline]
+fn minor_units(amount: Decimal) -> Option<i64> {
+    let parts = amount.unpack();
+    let digits = i64::try_from(u64::from(parts.mid) << 32 | u64::from(parts.lo)).ok()?;
+    (parts.hi == 0).then_some(if parts.negative { -digits } else { digits })
+}
+
+/// A sum that grows amount by amount: a whole number of minor units as long as all amounts have one scale, as those
+/// of one currency have.
+#[derive(Clone, Copy, Debug)]
+pub enum Sum {
+    /// Minor units, and the digits that they are of a major unit.
+    Minor(i64, u32),
+    /// A sum of more digits.
+    Wide(Decimal),
+}
+
+impl Default for Sum {
+    fn default() -> Sum {
+        Sum::Minor(0, 0)
+    }
+}
+
+impl Sum {
+    /// Adds an amount. `None`, and the sum stays as it was, beyond what a decimal holds.
+    #[inline]
+    #[must_use]
+    pub fn add(&mut self, amount: Decimal) -> Option<()> {
+        if let Sum::Minor(sum, digits) = self
+            && amount.scale() == *digits
+            && let Some(minor) = minor_units(amount)
+            && let Some(grown) = sum.checked_add(minor)
+        {
+            *sum = grown;
+            return Some(());
+        }
+        self.add_slowly(amount)
+    }
+
+    /// The first amount gives the sum its scale; whatever else comes here differs in scale or is very large.
+    #[cold]
+    fn add_slowly(&mut self, amount: Decimal) -> Option<()> {
+        if !amount.is_zero() {
+            let sum = self.total().checked_add(amount)?;
+            *self = minor_units(sum).map_or(Sum::Wide(sum), |minor| Sum::Minor(minor, sum.scale()));
+        }
+        Some(())
+    }
+
+    /// The sum, at the largest scale of its amounts.
+    #[inline]
+    pub fn total(self) -> Decimal {
+        match self {
+            Sum::Minor(minor, digits) => from_minor(minor, digits),
+            Sum::Wide(sum) => sum,
+        }
+    }
+}
+
 /// An amount from minor units, as APIs count them.
+#[inline]
 pub fn from_minor(minor: i64, digits: u32) -> Decimal {
-    Decimal::new(minor, digits)
+    const LOW: u64 = 0xffff_ffff;
+    let units = minor.unsigned_abs();
+    Decimal::from_parts((units & LOW) as u32, (units >> 32) as u32, 0, minor < 0, digits)
 }
 
 #[cfg(test)]
@@ -232,6 +340,78 @@ mod tests {
         for code in ["", "N", "NO", "NOKK", "ZZZ", "kr", "XAU"] {
             assert!(matches!(Currency::parse(code), Err(AmountError::UnknownCurrency(_))), "{code}");
         }
+    }
+
+    #[test]
+    fn the_short_way_of_reading_reads_as_the_long_one() {
+        let texts = [
+            "0.00",
+            "-0.00",
+            "7.05",
+            "-7.05",
+            "2084.52",
+            "9999999999999.99",
+            "-9999999999999.99",
+            "99999999999999.99",
+            "",
+            "-",
+            ".00",
+            "-.00",
+            "1.0",
+            "1.000",
+            "1,00",
+            "1.0x",
+            "x.00",
+            "--1.00",
+            "+1.00",
+            "1 000.00",
+            "12.50-",
+        ];
+        for text in texts {
+            for digits in [0, 2, 3] {
+                assert_eq!(parse_minor(text, digits), parse_any(text, digits), "{text:?} at {digits}");
+            }
+        }
+    }
+
+    #[test]
+    fn amounts_that_only_their_currency_makes_too_large_are_refused() {
+        assert_eq!(parse_minor("922337203685477", 4), Ok(9_223_372_036_854_770_000));
+        assert!(matches!(parse_amount("922337203685478", 4), Err(AmountError::TooLarge(_))));
+    }
+
+    #[test]
+    fn a_sum_is_that_of_decimals() {
+        let amounts = [
+            Decimal::ZERO,
+            from_minor(1250, 2),
+            from_minor(-99, 2),
+            from_minor(0, 2),
+            from_minor(7, 0),
+            from_minor(-1, 3),
+            from_minor(i64::MAX, 3),
+            from_minor(i64::MAX, 3),
+            from_minor(i64::MIN, 2),
+            Decimal::MAX / Decimal::from(4),
+            from_minor(3, 2),
+            -Decimal::MAX / Decimal::from(4),
+            from_minor(25, 2),
+        ];
+        let (mut sum, mut expected) = (Sum::default(), Decimal::ZERO);
+        for amount in amounts {
+            sum.add(amount).unwrap();
+            expected = expected.checked_add(amount).unwrap();
+            assert_eq!(sum.total(), expected, "after {amount}");
+        }
+        assert_eq!(Sum::default().total().to_string(), "0");
+    }
+
+    #[test]
+    fn a_sum_beyond_a_decimal_is_refused_and_stays_as_it_was() {
+        let mut sum = Sum::default();
+        sum.add(Decimal::MAX).unwrap();
+        assert_eq!(sum.add(Decimal::ONE), None);
+        assert_eq!(sum.total(), Decimal::MAX);
     }
 
     #[test]

@@ -4,15 +4,14 @@
 //! Lines that cancel within one voucher are not written, so an ordinary payout leaves only sales, fees and
 //! `in_transit`. Rows are folded: with summary granularity the memory needed does not grow with the rows.
 
-use std::collections::BTreeMap;
-
 use chrono::{Datelike, Months, NaiveDate};
 use rust_decimal::Decimal;
 
 use crate::hold::{Cause, Hold};
 use crate::line::{FeeType, Kind, Line};
 use crate::mapping::{Book, CutOff, FeeMode, Granularity, Mapping, Role, Target};
-use crate::settlement::{Head, Totals};
+use crate::money::Sum;
+use crate::settlement::{Head, RunningTotals, Totals};
 use crate::voucher::{Posting, Purpose, Reference, Side, Voucher};
 
 /// The most lines of one settlement; beyond, the settlement is held rather than filling the memory.
@@ -34,20 +33,23 @@ struct GroupKey {
     period: Period,
     kind: Kind,
     fee_type: FeeType,
-    resolved: u16,
+    role: Role,
+    rule: Option<usize>,
 }
 
 struct Group {
     key: GroupKey,
-    amount: Decimal,
+    /// Which of the resolved accounts the key's role and rule have.
+    resolved: u16,
+    amount: Sum,
     rows: u64,
     reference: String,
 }
 
 #[derive(Default)]
 struct Balance {
-    provider: Decimal,
-    transit: Decimal,
+    provider: Sum,
+    transit: Sum,
     payouts: u64,
 }
 
@@ -63,13 +65,15 @@ pub struct Planner<'m> {
     head: &'m Head,
     purpose: Purpose,
     revision: u32,
-    totals: Totals,
+    totals: RunningTotals,
     resolved: Vec<Resolved>,
     /// Which of `resolved` a role and rule have, by [`Planner::place`]; the last number when not yet known.
     resolved_by: Vec<u16>,
     groups: Vec<Group>,
-    last_group: usize,
-    balances: BTreeMap<Period, Balance>,
+    /// The group of the last line of each kind: the next of the kind mostly has the same.
+    last_group: [usize; Kind::ALL.len()],
+    /// One per period, in the order in which the periods came.
+    balances: Vec<(Period, Balance)>,
     returned: Vec<Returned>,
     /// The line at hand is taken out again.
     taking_out: bool,
@@ -83,12 +87,12 @@ impl<'m> Planner<'m> {
             head,
             purpose,
             revision,
-            totals: Totals::default(),
+            totals: RunningTotals::default(),
             resolved: Vec::new(),
             resolved_by: vec![u16::MAX; Role::ALL.len() * (mapping.rules.len() + 1)],
             groups: Vec::new(),
-            last_group: 0,
-            balances: BTreeMap::new(),
+            last_group: [0; Kind::ALL.len()],
+            balances: Vec::new(),
             returned: Vec::new(),
             taking_out: false,
         }
@@ -153,10 +157,10 @@ impl<'m> Planner<'m> {
         }
         let period = self.period(line.on);
         let gross = self.turned(line.gross);
-        let balance = self.balances.entry(period).or_default();
+        let balance = self.balance(period);
         add(&mut balance.provider, gross);
         if line.kind == Kind::Payout {
-            balance.transit -= gross;
+            add(&mut balance.transit, -gross);
             balance.payouts += 1;
         } else if !line.gross.is_zero() {
             self.post(line, period, line.kind, FeeType::Unknown, -line.gross)?;
@@ -186,11 +190,11 @@ impl<'m> Planner<'m> {
         }
         let period = self.period(line.on);
         let fee = self.turned(line.fee);
-        add(&mut self.balances.entry(period).or_default().provider, -fee);
+        add(&mut self.balance(period).provider, -fee);
         if line.kind == Kind::FeeVat {
             return self.post(line, period, Kind::FeeVat, line.fee_type, line.fee);
         }
-        let fee = line.fee - line.fee_vat;
+        let fee = if line.fee_vat.is_zero() { line.fee } else { line.fee - line.fee_vat };
         if !fee.is_zero() {
             let kind = if fee.is_sign_negative() { Kind::FeeRefund } else { Kind::Fee };
             self.post(line, period, kind, line.fee_type, fee)?;
@@ -210,8 +214,8 @@ impl<'m> Planner<'m> {
             printable(&line.remote_type)
         );
         match self.mapping.unallocated_limit {
-            Some(limit) if self.totals.unknown > limit => hold(
-                format!("{what}, and such rows come to {}, over the limit of {limit}", self.totals.unknown),
+            Some(limit) if self.totals.unknown() > limit => hold(
+                format!("{what}, and such rows come to {}, over the limit of {limit}", self.totals.unknown()),
                 format!(
                     "book it by hand, update bilag, or raise unallocated_limit under [connections.{}]",
                     self.mapping.connection
@@ -220,7 +224,7 @@ impl<'m> Planner<'m> {
             Some(_) => {
                 let period = self.period(line.on);
                 let net = self.turned(line.net());
-                add(&mut self.balances.entry(period).or_default().provider, net);
+                add(&mut self.balance(period).provider, net);
                 let amount = -line.net();
                 self.post_to_role(line, period, Role::Unallocated, Kind::Adjustment, FeeType::Unknown, amount)
             }
@@ -235,6 +239,17 @@ impl<'m> Planner<'m> {
         }
     }
 
+    /// The balance of a period; neighbours mostly share the newest.
+    #[inline]
+    fn balance(&mut self, period: Period) -> &mut Balance {
+        let known = self.balances.iter().rposition(|(known, _)| *known == period);
+        let index = known.unwrap_or_else(|| {
+            self.balances.push((period, Balance::default()));
+            self.balances.len() - 1
+        });
+        &mut self.balances[index].1
+    }
+
     fn period(&self, on: NaiveDate) -> Period {
         match self.mapping.cut_off {
             CutOff::Payout => 0,
@@ -243,6 +258,7 @@ impl<'m> Planner<'m> {
     }
 
     /// Books `amount` (debit positive, before any turning around) of a line as `kind`.
+    #[inline]
     fn post(
         &mut self,
         line: &Line<'_>,
@@ -269,23 +285,38 @@ impl<'m> Planner<'m> {
         let mapping = self.mapping;
         let amount = self.turned(amount);
         let rule = mapping.rules.iter().position(|rule| rule.when.matches(mapping, line, kind, fee_type));
-        let resolved = match self.resolved_by[self.place(role, rule)] {
-            u16::MAX => self.resolve(role, rule, kind)?,
+        let key = GroupKey { period, kind, fee_type, role, rule };
+        match self.known_group(&key) {
+            Some(group) => {
+                add(&mut group.amount, amount);
+                group.rows += 1;
+                Ok(())
+            }
+            None => self.open_group(key, amount, &line.reference),
+        }
+    }
+
+    /// The group that a line is added to, if there is one and lines are summed.
+    #[inline]
+    fn known_group(&mut self, key: &GroupKey) -> Option<&mut Group> {
+        if self.mapping.granularity != Granularity::Summary {
+            return None;
+        }
+        let last = self.last_group[key.kind as usize];
+        let index = match self.groups.get(last) {
+            Some(group) if group.key == *key => last,
+            _ => self.groups.iter().position(|group| group.key == *key)?,
+        };
+        self.last_group[key.kind as usize] = index;
+        self.groups.get_mut(index)
+    }
+
+    fn open_group(&mut self, key: GroupKey, amount: Decimal, reference: &str) -> Result<(), Hold> {
+        let mapping = self.mapping;
+        let resolved = match self.resolved_by[self.place(key.role, key.rule)] {
+            u16::MAX => self.resolve(key.role, key.rule, key.kind)?,
             known => known,
         };
-        let key = GroupKey { period, kind, fee_type, resolved };
-        if mapping.granularity == Granularity::Summary {
-            let known = match self.groups.get(self.last_group) {
-                Some(group) if group.key == key => Some(self.last_group),
-                _ => self.groups.iter().position(|group| group.key == key),
-            };
-            if let Some(index) = known {
-                self.last_group = index;
-                add(&mut self.groups[index].amount, amount);
-                self.groups[index].rows += 1;
-                return Ok(());
-            }
-        }
         if self.groups.len() >= SETTLEMENT_LINES_MAX {
             return Err(Hold::new(
                 Cause::TooManyLines,
@@ -295,9 +326,12 @@ impl<'m> Planner<'m> {
         }
         let reference = match mapping.granularity {
             Granularity::Summary => String::new(),
-            Granularity::Transaction => printable(&line.reference),
+            Granularity::Transaction => printable(reference),
         };
-        self.groups.push(Group { key, amount, rows: 1, reference });
+        self.last_group[key.kind as usize] = self.groups.len();
+        let mut sum = Sum::default();
+        add(&mut sum, amount);
+        self.groups.push(Group { key, resolved, amount: sum, rows: 1, reference });
         Ok(())
     }
 
@@ -355,8 +389,8 @@ impl<'m> Planner<'m> {
     }
 
     /// The totals of the lines so far.
-    pub fn totals(&self) -> &Totals {
-        &self.totals
+    pub fn totals(&self) -> Totals {
+        self.totals.so_far()
     }
 
     /// Ends the settlement: proves that it adds up and returns its vouchers, each balanced. A settlement without
@@ -367,7 +401,7 @@ impl<'m> Planner<'m> {
     /// The [`Hold`] that stops the settlement.
     pub fn finish(mut self) -> Result<Vec<Voucher>, Hold> {
         if self.purpose == Purpose::Settlement {
-            self.totals.prove(self.head)?;
+            self.totals().prove(self.head)?;
             if self.mapping.fees == FeeMode::Netted && self.head.fees_invoiced == Some(true) {
                 return Err(Hold::new(
                     Cause::FeeMode,
@@ -391,17 +425,18 @@ impl<'m> Planner<'m> {
     fn settlement_vouchers(&mut self) -> Result<Vec<Voucher>, Hold> {
         let lines_max = self.mapping.lines_max.max(3);
         let groups = std::mem::take(&mut self.groups);
-        let balances = std::mem::take(&mut self.balances);
+        let mut balances = std::mem::take(&mut self.balances);
+        balances.sort_by_key(|(period, _)| *period);
         let mut parts: Vec<(NaiveDate, Vec<Posting>)> = Vec::new();
         for (period, balance) in &balances {
             let mut postings: Vec<Posting> = Vec::new();
             let mut ordered: Vec<&Group> = groups
                 .iter()
-                .filter(|group| group.key.period == *period && !group.amount.is_zero())
+                .filter(|group| group.key.period == *period && !group.amount.total().is_zero())
                 .collect();
             if self.mapping.granularity == Granularity::Summary {
                 ordered.sort_by_key(|group| {
-                    let resolved = &self.resolved[usize::from(group.key.resolved)];
+                    let resolved = &self.resolved[usize::from(group.resolved)];
                     (
                         group.key.kind,
                         group.key.fee_type,
@@ -411,19 +446,20 @@ impl<'m> Planner<'m> {
                     )
                 });
             }
-            if !balance.transit.is_zero() {
-                postings.push(self.plain(Role::InTransit, Kind::Payout, balance.transit, balance.payouts)?);
+            let (provider, transit) = (balance.provider.total(), balance.transit.total());
+            if !transit.is_zero() {
+                postings.push(self.plain(Role::InTransit, Kind::Payout, transit, balance.payouts)?);
             }
             postings.extend(ordered.iter().map(|group| self.posting(group)));
             let on = self.dated(*period);
-            if balance.provider.is_zero() && postings.len() <= lines_max {
+            if provider.is_zero() && postings.len() <= lines_max {
                 if !postings.is_empty() {
                     parts.push((on, postings));
                 }
                 continue;
             }
             // Each part stands on provider_balance; over the parts of a period it comes to the period's balance.
-            let mut left = balance.provider;
+            let mut left = provider;
             let chunks: Vec<&[Posting]> = postings.chunks(lines_max - 1).collect();
             let last = chunks.len().saturating_sub(1);
             for (index, chunk) in chunks.into_iter().enumerate() {
@@ -499,7 +535,7 @@ impl<'m> Planner<'m> {
     }
 
     fn posting(&self, group: &Group) -> Posting {
-        let Resolved { role, rule, target, text } = &self.resolved[usize::from(group.key.resolved)];
+        let Resolved { role, rule, target, text } = &self.resolved[usize::from(group.resolved)];
         let kind = group.key.kind;
         let is_fee = matches!(kind, Kind::Fee | Kind::FeeRefund | Kind::FeeVat);
         let fee_type = is_fee.then_some(group.key.fee_type);
@@ -519,7 +555,16 @@ impl<'m> Planner<'m> {
                 text
             }
         };
-        posting(group.amount, target, text, *role, kind, fee_type, rule.map(|index| index + 1), group.rows)
+        posting(
+            group.amount.total(),
+            target,
+            text,
+            *role,
+            kind,
+            fee_type,
+            rule.map(|index| index + 1),
+            group.rows,
+        )
     }
 
     fn fill(&self, template: &str, group: &Group) -> String {
@@ -574,8 +619,10 @@ impl<'m> Planner<'m> {
 
 /// Adds to a sum that [`Totals`] has bounded already: every amount here is part of a checked total.
 #[inline]
-fn add(sum: &mut Decimal, amount: Decimal) {
-    *sum = crate::money::checked_sum(*sum, amount).unwrap_or(Decimal::MAX);
+fn add(sum: &mut Sum, amount: Decimal) {
+    if sum.add(amount).is_none() {
+        *sum = Sum::Wide(Decimal::MAX);
+    }
 }
 
 #[allow(clippy::too_many_arguments)]

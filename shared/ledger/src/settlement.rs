@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hold::{Cause, Hold};
 use crate::line::{Kind, Line};
-use crate::money::Currency;
+use crate::money::{Currency, Sum};
 
 /// The name of a settlement within a company: `<provider>:[<scope>:]<id>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,13 +113,12 @@ pub struct Totals {
 const UNKNOWN_TYPES_SHOWN: usize = 5;
 
 impl Totals {
-    /// Adds one line.
+    /// Adds one line. Where there are many, [`RunningTotals`] are faster.
     ///
     /// # Errors
     ///
     /// [`Cause::DoesNotAddUp`] if a sum grows beyond what a decimal holds.
     pub fn add(&mut self, line: &Line<'_>) -> Result<(), Hold> {
-        self.rows += 1;
         if line.kind == Kind::Payout {
             self.payout_rows += 1;
             add(&mut self.payout, line.gross)?;
@@ -128,6 +127,24 @@ impl Totals {
             add(&mut self.gross, line.gross)?;
             add(&mut self.fee, line.fee)?;
         }
+        self.note(line)
+    }
+
+    /// Everything of a line but its share in the large sums.
+    #[inline]
+    fn note(&mut self, line: &Line<'_>) -> Result<(), Hold> {
+        self.rows += 1;
+        if line.stays_on_balance || line.unknown || line.kind == Kind::PayoutReversal {
+            self.note_unusual(line)?;
+        }
+        if self.last_on != Some(line.on) {
+            self.first_on = Some(self.first_on.map_or(line.on, |first| first.min(line.on)));
+            self.last_on = Some(self.last_on.map_or(line.on, |last| last.max(line.on)));
+        }
+        Ok(())
+    }
+
+    fn note_unusual(&mut self, line: &Line<'_>) -> Result<(), Hold> {
         if line.stays_on_balance {
             add(&mut self.stays, line.net())?;
         }
@@ -141,12 +158,6 @@ impl Totals {
             {
                 self.unknown_types.push(line.remote_type.clone().into_owned());
             }
-        }
-        if self.first_on.is_none_or(|first| line.on < first) {
-            self.first_on = Some(line.on);
-        }
-        if self.last_on.is_none_or(|last| line.on > last) {
-            self.last_on = Some(line.on);
         }
         Ok(())
     }
@@ -198,21 +209,86 @@ impl Totals {
     }
 }
 
-#[inline]
+/// [`Totals`] in the making: the two sums that nearly every row changes are kept as whole minor units.
+#[derive(Debug, Default)]
+pub struct RunningTotals {
+    gross: Sum,
+    fee: Sum,
+    /// Everything else; its `gross` and `fee` stay 0.
+    rest: Totals,
+}
+
+impl RunningTotals {
+    /// Adds one line.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Totals::add`].
+    #[inline]
+    pub fn add(&mut self, line: &Line<'_>) -> Result<(), Hold> {
+        if line.kind == Kind::Payout {
+            return self.rest.add(line);
+        }
+        self.gross.add(line.gross).ok_or_else(beyond_any_amount)?;
+        self.fee.add(line.fee).ok_or_else(beyond_any_amount)?;
+        self.rest.note(line)
+    }
+
+    /// The totals of the lines so far.
+    pub fn so_far(&self) -> Totals {
+        Totals { gross: self.gross.total(), fee: self.fee.total(), ..self.rest.clone() }
+    }
+
+    /// As [`Totals::unknown`].
+    pub fn unknown(&self) -> Decimal {
+        self.rest.unknown
+    }
+}
+
 fn add(sum: &mut Decimal, amount: Decimal) -> Result<(), Hold> {
     if amount.is_zero() {
         return Ok(());
     }
-    *sum = crate::money::checked_sum(*sum, amount).ok_or_else(|| {
-        Hold::new(Cause::DoesNotAddUp, "the sum of the rows is beyond any real amount", "check the source")
-    })?;
+    *sum = sum.checked_add(amount).ok_or_else(beyond_any_amount)?;
     Ok(())
+}
+
+#[cold]
+fn beyond_any_amount() -> Hold {
+    Hold::new(Cause::DoesNotAddUp, "the sum of the rows is beyond any real amount", "check the source")
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn running_totals_are_the_totals() {
+        let nok = Currency::parse("NOK").unwrap();
+        let day = |day| NaiveDate::from_ymd_opt(2026, 1, day).unwrap();
+        let (mut running, mut totals) = (RunningTotals::default(), Totals::default());
+        for (kind, on, gross, fee, unknown) in [
+            (Kind::Sale, 5, 1_250, 175, false),
+            (Kind::Refund, 3, -400, 0, false),
+            (Kind::Fee, 9, 0, 99, false),
+            (Kind::PayoutReversal, 4, 50_000, 0, false),
+            (Kind::Adjustment, 6, -700, 25, true),
+            (Kind::Payout, 7, -800, 10, false),
+        ] {
+            let [gross, fee] = [gross, fee].map(|minor| Decimal::new(minor, 2));
+            let line = Line { unknown, ..Line::new("id", kind, day(on), gross, fee, nok) };
+            running.add(&line).unwrap();
+            totals.add(&line).unwrap();
+            assert_eq!(running.so_far(), totals, "after {kind}");
+            assert_eq!(
+                format!("{:?}", running.so_far()),
+                format!("{totals:?}"),
+                "the same digits are stored"
+            );
+        }
+        assert_eq!(running.unknown(), totals.unknown);
+    }
 
     #[test]
     fn names_are_read_as_they_are_printed() {

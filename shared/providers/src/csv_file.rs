@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+
+use wide::u8x16;
 
 use crate::ReadError;
+use crate::text_file::TextFile;
 
 /// The longest record that is read; a longer one is a file of another kind or an unclosed quote.
 const RECORD_BYTES_MAX: u64 = 1 << 20;
-
-/// What is read from the file at a time.
-const BUFFER_BYTES: usize = 256 * 1024;
 
 const TOO_LONG: &str = "the record is longer than 1 MB; a quote is probably not closed";
 
@@ -41,53 +42,59 @@ pub fn header(head: &[u8]) -> Vec<String> {
 }
 
 /// One record: its fields as text, unquoted.
-#[derive(Debug, Default)]
-pub struct Record {
-    text: String,
-    /// Where each field ends in `text`; the next begins `gap` bytes later.
-    ends: Vec<usize>,
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    text: &'a str,
+    /// Where each field begins in `text`, and where one more would: a field ends `gap` bytes before the next.
+    starts: &'a [usize],
     gap: usize,
 }
 
-impl Record {
+impl<'a> Record<'a> {
     /// The number of fields.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.starts.len() - 1
     }
 
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// The field of a column.
     #[inline]
-    pub fn get(&self, index: usize) -> Option<&str> {
-        let end = *self.ends.get(index)?;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] + self.gap };
-        self.text.get(start..end)
+    pub fn get(&self, index: usize) -> Option<&'a str> {
+        let [start, next] = self.starts.get(index..)?.first_chunk::<2>()?;
+        self.text.get(*start..*next - self.gap)
     }
 
     /// All fields.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).filter_map(|index| self.get(index))
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> {
+        let record = *self;
+        (0..self.len()).filter_map(move |index| record.get(index))
     }
 }
 
-/// Reads a CSV file record by record into one reused buffer.
+/// Reads a CSV file record by record.
 ///
-/// Lines without quotes, which are nearly all, are split at their separators as they stand; any other record is
-/// parsed by `csv_core`. A test holds both against the `csv` crate.
+/// Lines without quotes, which are nearly all, are split at their separators where they lie; any other record is
+/// parsed by `csv_core` and copied. A test holds both against the `csv` crate.
 pub struct Records {
-    file: File,
-    buffer: Vec<u8>,
+    file: TextFile,
+    /// Where the next record begins in the text at hand.
     start: usize,
-    end: usize,
-    at_end: bool,
+    /// Where the next quote or carriage return stands, if not before `start`: lines before it are plain.
+    special: usize,
     separator: u8,
     parser: csv_core::Reader,
+    /// What the parser writes, and the same as text.
     unquoted: Vec<u8>,
-    record: Record,
+    unquoted_text: String,
+    /// Whether the record at hand lies in the text as it is.
+    in_place: bool,
+    /// As [`Record`] has them; only the first `fields + 1` are of the record at hand.
+    starts: Vec<usize>,
+    fields: usize,
     columns: Vec<String>,
     number: u64,
 }
@@ -113,20 +120,21 @@ impl Records {
         let separator = separator(&String::from_utf8_lossy(first_line));
         file.seek(SeekFrom::Start(if marked { 3 } else { 0 })).map_err(failed)?;
         let mut records = Records {
-            file,
-            buffer: vec![0; BUFFER_BYTES],
+            file: TextFile::new(file),
             start: 0,
-            end: 0,
-            at_end: false,
+            special: 0,
             separator,
             parser: csv_core::ReaderBuilder::new().delimiter(separator).build(),
             unquoted: vec![0; 4096],
-            record: Record::default(),
+            unquoted_text: String::new(),
+            in_place: false,
+            starts: vec![0; 64],
+            fields: 0,
             columns: Vec::new(),
             number: 0,
         };
         records.next_record()?;
-        records.columns = records.record.iter().map(|name| name.trim().to_owned()).collect();
+        records.columns = records.record().iter().map(|name| name.trim().to_owned()).collect();
         for (index, column) in records.columns.iter().enumerate() {
             if !column.is_empty() && records.columns[..index].contains(column) {
                 return Err(ReadError::new("line 1", format!("the column \"{column}\" stands twice")));
@@ -151,60 +159,77 @@ impl Records {
     ///
     /// A record that is not UTF-8, has fewer or more fields than the header, is longer than 1 MB, or has a quote
     /// that is not closed.
+    #[inline]
     pub fn read(&mut self) -> Result<bool, ReadError> {
         if !self.next_record()? {
             return Ok(false);
         }
-        if self.record.len() != self.columns.len() {
-            return Err(ReadError::new(
-                self.at(),
-                format!(
-                    "{} fields where the header has {}; the file is cut off or was changed, download it again",
-                    self.record.len(),
-                    self.columns.len()
-                ),
-            ));
+        if self.fields != self.columns.len() {
+            return Err(self.wrong_width());
         }
         Ok(true)
     }
 
+    #[cold]
+    fn wrong_width(&self) -> ReadError {
+        let (fields, columns) = (self.fields, self.columns.len());
+        ReadError::new(
+            self.at(),
+            format!(
+                "{fields} fields where the header has {columns}; the file is cut off or was changed, download it again"
+            ),
+        )
+    }
+
     fn next_record(&mut self) -> Result<bool, ReadError> {
-        loop {
-            // Line breaks before a record: the rest of CRLF, and blank lines.
-            while self.start < self.end && matches!(self.buffer[self.start], b'\n' | b'\r') {
-                self.start += 1;
-            }
-            if self.start < self.end {
-                break;
-            }
-            if !self.fill()? {
-                return Ok(false);
-            }
+        if !self.skip_line_breaks()? {
+            return Ok(false);
         }
         self.number += 1;
         loop {
-            let waiting = &self.buffer[self.start..self.end];
-            let line = match memchr::memchr(b'\n', waiting) {
-                Some(length) => Some(&waiting[..length]),
-                None if self.at_end => Some(waiting),
-                None => None,
-            };
-            if let Some(line) = line {
-                let length = line.len();
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if memchr::memchr2(b'"', b'\r', line).is_some() {
-                    return self.parse_quoted();
+            let text = self.file.text().as_bytes();
+            let end = match memchr::memchr(b'\n', &text[self.start..]) {
+                Some(length) => self.start + length,
+                None if self.file.is_last() => text.len(),
+                None => {
+                    self.grow()?;
+                    continue;
                 }
-                let text = std::str::from_utf8(line).map_err(|_| not_utf8(self.number))?;
-                self.record.text.clear();
-                self.record.text.push_str(text);
-                self.record.ends.clear();
-                self.record.gap = 1;
-                split(line, self.separator, &mut self.record.ends);
-                self.start += length;
+            };
+            if self.special < self.start {
+                self.special = special(text, self.start);
+            }
+            let line_end = if self.special >= end {
+                end
+            } else if self.special + 1 == end && text[self.special] == b'\r' {
+                self.special
+            } else {
+                return self.parse_quoted();
+            };
+            self.fields = split(text, self.start..line_end, self.separator, &mut self.starts);
+            self.in_place = true;
+            self.start = end;
+            return Ok(true);
+        }
+    }
+
+    /// Passes over line breaks before a record: the rest of CRLF, and blank lines. `false` at the end.
+    #[inline]
+    fn skip_line_breaks(&mut self) -> Result<bool, ReadError> {
+        loop {
+            let waiting = &self.file.text().as_bytes()[self.start..];
+            let breaks = waiting.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            self.start += breaks;
+            if breaks < waiting.len() {
                 return Ok(true);
             }
-            self.grow()?;
+            if self.file.is_last() {
+                return Ok(false);
+            }
+            if self.file.is_broken() {
+                return Err(not_utf8(self.number + 1));
+            }
+            self.fill()?;
         }
     }
 
@@ -212,7 +237,7 @@ impl Records {
     fn parse_quoted(&mut self) -> Result<bool, ReadError> {
         let mut ends = vec![0; self.columns.len().max(64) + 1];
         loop {
-            let waiting = &self.buffer[self.start..self.end];
+            let waiting = &self.file.text().as_bytes()[self.start..];
             self.parser.reset();
             let needed = waiting.len().min(usize::try_from(RECORD_BYTES_MAX).unwrap_or(usize::MAX));
             if self.unquoted.len() < needed {
@@ -220,7 +245,7 @@ impl Records {
             }
             let (mut result, mut read, mut written, mut fields) =
                 self.parser.read_record(waiting, &mut self.unquoted, &mut ends);
-            if matches!(result, csv_core::ReadRecordResult::InputEmpty) && self.at_end {
+            if matches!(result, csv_core::ReadRecordResult::InputEmpty) && self.file.is_last() {
                 // An empty input tells the parser that nothing follows.
                 let (last, _, more, more_fields) =
                     self.parser.read_record(&[], &mut self.unquoted[written..], &mut ends[fields..]);
@@ -239,11 +264,13 @@ impl Records {
                     }
                     let text =
                         std::str::from_utf8(&self.unquoted[..written]).map_err(|_| not_utf8(self.number))?;
-                    self.record.text.clear();
-                    self.record.text.push_str(text);
-                    self.record.ends.clear();
-                    self.record.ends.extend_from_slice(&ends[..fields]);
-                    self.record.gap = 0;
+                    self.unquoted_text.clear();
+                    self.unquoted_text.push_str(text);
+                    self.starts.clear();
+                    self.starts.push(0);
+                    self.starts.extend_from_slice(&ends[..fields]);
+                    self.fields = fields;
+                    self.in_place = false;
                     self.start += read;
                     return Ok(true);
                 }
@@ -261,34 +288,36 @@ impl Records {
         }
     }
 
-    /// Gets more of the file behind what waits; a record that would not fit is refused.
+    /// Gets more of the file behind what waits; a record that would not fit, or goes on as no text, is refused.
     fn grow(&mut self) -> Result<(), ReadError> {
-        if (self.end - self.start) as u64 > RECORD_BYTES_MAX {
+        if (self.file.text().len() - self.start) as u64 > RECORD_BYTES_MAX {
             return Err(ReadError::new(self.at(), TOO_LONG));
         }
-        self.fill().map(|_| ())
+        if self.file.is_broken() {
+            return Err(not_utf8(self.number));
+        }
+        self.fill()
     }
 
-    /// Moves what waits to the front and reads more; `false` if nothing waits and nothing follows.
-    fn fill(&mut self) -> Result<bool, ReadError> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
-        }
-        let read = self
-            .file
-            .read(&mut self.buffer[self.end..])
+    /// Moves what waits to the front and reads more behind it.
+    fn fill(&mut self) -> Result<(), ReadError> {
+        self.file
+            .advance(self.start)
             .map_err(|error| ReadError::new(self.at(), format!("cannot be read: {error}")))?;
-        self.end += read;
-        self.at_end = read == 0;
-        Ok(self.end > 0)
+        self.start = 0;
+        self.special = special(self.file.text().as_bytes(), 0);
+        Ok(())
     }
 
     /// The current record.
-    pub fn record(&self) -> &Record {
-        &self.record
+    #[inline]
+    pub fn record(&self) -> Record<'_> {
+        let starts = &self.starts[..=self.fields];
+        if self.in_place {
+            Record { text: self.file.text(), starts, gap: 1 }
+        } else {
+            Record { text: &self.unquoted_text, starts, gap: 0 }
+        }
     }
 
     /// Where the current record stands: `row 2` is the first after the header.
@@ -297,24 +326,54 @@ impl Records {
     }
 }
 
-/// Adds where each field of a line without quotes ends. Fields are short, so eight bytes are looked at together:
-/// a byte of `zeros` has its high bit set exactly where the line has a separator.
-fn split(line: &[u8], separator: u8, ends: &mut Vec<usize>) {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let pattern = u64::from_le_bytes([separator; 8]);
-    let (words, rest) = line.as_chunks::<8>();
-    let mut start = 0;
-    for word in words {
-        let different = u64::from_le_bytes(*word) ^ pattern;
-        let mut zeros = !(((different & LOW) + LOW) | different | LOW);
-        while zeros != 0 {
-            ends.push(start + (zeros.trailing_zeros() >> 3) as usize);
-            zeros &= zeros - 1;
+/// Where the next quote or carriage return stands, from `start` on; the end of the text if there is none.
+fn special(text: &[u8], start: usize) -> usize {
+    memchr::memchr2(b'"', b'\r', &text[start..]).map_or(text.len(), |length| start + length)
+}
+
+/// Finds where each field of a line without quotes begins, and where one more would behind its end; returns the
+/// number of fields.
+fn split(text: &[u8], line: Range<usize>, separator: u8, starts: &mut Vec<usize>) -> usize {
+    loop {
+        let fields = mark(&text[line.clone()], line.start, separator, starts);
+        if let Some(next) = starts.get_mut(fields) {
+            *next = line.end + 1;
+            return fields;
         }
-        start += 8;
+        // More fields than any line had before.
+        starts.resize(fields + 1, 0);
     }
-    ends.extend((start..).zip(rest).filter(|(_, byte)| **byte == separator).map(|(at, _)| at));
-    ends.push(line.len());
+}
+
+/// Writes where the fields of a line begin, as far as there is room, and counts them. Fields are short, so sixteen
+/// bytes are looked at together.
+#[inline]
+fn mark(line: &[u8], offset: usize, separator: u8, starts: &mut [usize]) -> usize {
+    let mut fields = 0;
+    let mut begin = |start: usize| {
+        if let Some(slot) = starts.get_mut(fields) {
+            *slot = start;
+        }
+        fields += 1;
+    };
+    begin(offset);
+    let mut next = offset + 1;
+    let (chunks, rest) = line.as_chunks::<16>();
+    for chunk in chunks {
+        // One bit per byte, the lowest for the first.
+        let mut found = u8x16::new(*chunk).simd_eq(u8x16::splat(separator)).to_bitmask();
+        while found != 0 {
+            begin(next + found.trailing_zeros() as usize);
+            found &= found - 1;
+        }
+        next += 16;
+    }
+    for (start, byte) in (next..).zip(rest) {
+        if *byte == separator {
+            begin(start);
+        }
+    }
+    fields
 }
 
 fn not_utf8(number: u64) -> ReadError {
@@ -414,6 +473,24 @@ mod tests {
         assert_eq!(read(b"\xef\xbb\xbfa,b\n1,2\n").unwrap(), vec![vec!["1", "2"]]);
         assert_eq!(read(b"a,b\n1,\xe6\n").unwrap_err().at, "row 2");
         assert_eq!(read(b"\xff\xfea\x00,\x00b\x00").unwrap_err().at, "line 1");
+    }
+
+    #[test]
+    fn records_across_blocks_are_read_whole_and_a_fault_in_a_later_block_is_placed() {
+        let row = |number: usize, tail: &str| format!("{number},æøå €{tail}\n");
+        let tails = ["", "\r", " \"in quotes\"", "\n"];
+        let mut text: Vec<u8> = b"a,b\n".to_vec();
+        for number in 0..40_000 {
+            text.extend(row(number, tails[number % 4]).as_bytes());
+        }
+        let rows = read(&text).unwrap();
+        assert_eq!(rows.len(), 40_000);
+        for (number, fields) in rows.iter().enumerate() {
+            let tail = if number % 4 == 2 { tails[2] } else { "" };
+            assert_eq!(*fields, vec![number.to_string(), format!("æøå €{tail}")]);
+        }
+        text.extend(b"40000,\xe6\n40001,x\n");
+        assert_eq!(read(&text).unwrap_err().at, "row 40002");
     }
 
     #[test]

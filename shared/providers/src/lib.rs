@@ -9,6 +9,7 @@ pub mod csv_file;
 mod day;
 mod json;
 pub mod stripe;
+mod text_file;
 pub mod vipps_mobilepay;
 
 use std::fs::File;
@@ -34,6 +35,9 @@ pub trait Provider: Sync {
 
     /// The name as people write it, for example `Vipps MobilePay`.
     fn title(&self) -> &'static str;
+
+    /// The company behind it, as it stands on invoices and documents.
+    fn legal_name(&self) -> &'static str;
 
     /// The report formats that can be read, for example `stripe-payout-reconciliation`.
     fn formats(&self) -> &'static [&'static str];

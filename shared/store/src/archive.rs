@@ -4,6 +4,7 @@
 use edge::{Error, World};
 use ledger::{Head, Hold, Totals, Voucher};
 use serde::{Deserialize, Serialize};
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest as _, Sha256};
 
 use crate::bucket;
@@ -49,22 +50,71 @@ pub struct RowWriter {
     prefix: String,
     buffer: Vec<u8>,
     buffered: u64,
+    /// Bytes at the beginning of `buffer` that `hash` has seen: those of a small chunk that is written anew.
+    hashed: usize,
     rows: u64,
     chunks: Vec<Chunk>,
     hash: Sha256,
 }
 
+/// A [`RowWriter`] at rest, between two pieces of work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterState {
+    /// What is written.
+    pub chunks: Vec<Chunk>,
+    /// How many rows that is.
+    pub rows: u64,
+    /// The state of the hash over them, in hexadecimal.
+    pub hash: String,
+}
+
 impl RowWriter {
-    /// A writer of objects `<prefix>/000001.jsonl` and on.
+    /// A writer of objects `<prefix>/000001-<hash>.jsonl` and on.
     pub fn new(prefix: String) -> RowWriter {
         RowWriter {
             prefix,
             buffer: Vec::new(),
             buffered: 0,
+            hashed: 0,
             rows: 0,
             chunks: Vec::new(),
             hash: Sha256::new(),
         }
+    }
+
+    /// The writer that was at rest. A last chunk that is small is taken up again, so that many short pieces of work
+    /// do not make many small objects.
+    ///
+    /// # Errors
+    ///
+    /// If the bucket does not answer, or the state is damaged.
+    pub async fn resume(world: &World, prefix: String, state: WriterState) -> Result<RowWriter, Error> {
+        let damaged = || Error::bug(format!("archive {prefix}: the state of the writer is damaged"));
+        let bytes = unhex(&state.hash).ok_or_else(damaged)?;
+        let bytes = SerializedState::<Sha256>::try_from(bytes.as_slice()).map_err(|_| damaged())?;
+        let hash = Sha256::deserialize(&bytes).map_err(|_| damaged())?;
+        let mut writer = RowWriter { chunks: state.chunks, rows: state.rows, hash, ..RowWriter::new(prefix) };
+        if let Some(last) = writer.chunks.last() {
+            let bytes = chunk(world, last).await?;
+            if bytes.len() < CHUNK_BYTES / 2 {
+                writer.buffered = last.rows;
+                writer.hashed = bytes.len();
+                writer.buffer = bytes;
+                writer.chunks.pop();
+            }
+        }
+        Ok(writer)
+    }
+
+    /// Writes what waits and comes to rest.
+    ///
+    /// # Errors
+    ///
+    /// If the bucket does not answer.
+    pub async fn rest(mut self, world: &World) -> Result<WriterState, Error> {
+        self.flush(world).await?;
+        let hash = ledger::voucher::hex(&SerializableState::serialize(&self.hash));
+        Ok(WriterState { chunks: self.chunks, rows: self.rows, hash })
     }
 
     /// Adds one row, JSON without a line break.
@@ -80,6 +130,11 @@ impl RowWriter {
         self.buffer.len()
     }
 
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// Writes what waits.
     ///
     /// # Errors
@@ -89,10 +144,10 @@ impl RowWriter {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let key = format!("{}/{:06}.jsonl", self.prefix, self.chunks.len() + 1);
         let bytes = std::mem::take(&mut self.buffer);
-        self.hash.update(&bytes);
+        self.hash.update(&bytes[std::mem::take(&mut self.hashed)..]);
         let sha256 = ledger::voucher::hex(&Sha256::digest(&bytes));
+        let key = format!("{}/{:06}-{}.jsonl", self.prefix, self.chunks.len() + 1, &sha256[..16]);
         bucket::put(world, &world.places.archive, &key, bytes).await?;
         self.chunks.push(Chunk { key, rows: std::mem::take(&mut self.buffered), sha256 });
         Ok(())
@@ -107,6 +162,50 @@ impl RowWriter {
         self.flush(world).await?;
         Ok((self.chunks, self.rows, ledger::voucher::hex(&self.hash.finalize())))
     }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    pairs.map(|pair| Some(digit(pair[0])? * 16 + digit(pair[1])?)).collect()
+}
+
+/// Keeps a small JSON object under a name that holds its hash, and returns its key and hash.
+///
+/// # Errors
+///
+/// If the bucket does not answer.
+pub async fn put_json<T: Serialize>(
+    world: &World,
+    place: &str,
+    value: &T,
+) -> Result<(String, String), Error> {
+    let bytes = serde_json::to_vec(value).map_err(|error| Error::bug(place.to_owned()).because(error))?;
+    let sha256 = ledger::voucher::hex(&Sha256::digest(&bytes));
+    let key = format!("{place}-{}.json", &sha256[..16]);
+    bucket::put_once(world, &world.places.archive, &key, bytes).await?;
+    Ok((key, sha256))
+}
+
+/// Reads what [`put_json`] kept, and proves its hash.
+///
+/// # Errors
+///
+/// If it is missing or damaged.
+pub async fn json<T: serde::de::DeserializeOwned>(
+    world: &World,
+    key: &str,
+    sha256: &str,
+) -> Result<T, Error> {
+    let (bytes, _) = bucket::get(world, &world.places.archive, key).await?.ok_or_else(|| missing(key))?;
+    if ledger::voucher::hex(&Sha256::digest(&bytes)) != sha256 {
+        return Err(Error::bug(format!("archive {key} is not what was written; restore it from a backup")));
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::bug(format!("archive {key} is damaged")).because(error))
 }
 
 /// Writes a manifest and returns its key.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::table::Due;
 
-/// What the keys of items begin with that workers claim: settlements, vouchers, connections.
-pub const CLAIMED: &[&str] = &["s#", "v#", "n#"];
+/// What the keys of items begin with that workers claim: settlements, vouchers, connections, tokens.
+pub const CLAIMED: &[&str] = &["s#", "v#", "n#", "k#token#"];
 
 /// The key of an item: the company, and the item within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +103,29 @@ pub struct Source {
     pub format: String,
 }
 
+impl Source {
+    /// Whether two sources hold the same rows: as read, or since they come from the same bytes of a dropped file,
+    /// perhaps read in different ways.
+    pub fn is_same(&self, other: &Source) -> bool {
+        let rows = self.rows_hash == other.rows_hash && self.format == other.format;
+        rows || self.is_same_file(other)
+    }
+
+    /// Whether two sources come from the same bytes, under whatever name they were dropped.
+    pub fn is_same_file(&self, other: &Source) -> bool {
+        self.bytes().is_some() && self.bytes() == other.bytes()
+    }
+
+    /// The beginning of the hash of the dropped file's bytes, as the rows' place in the archive has it:
+    /// `<company>/rows/<hash of the bytes>-<way of reading>/…`.
+    fn bytes(&self) -> Option<&str> {
+        let mut parts = self.manifest.split('/').skip(1);
+        // Fetched rows lie elsewhere.
+        let (bytes, _) = (parts.next()? == "rows").then(|| parts.next()?.split_once('-'))??;
+        (bytes.len() == 32 && bytes.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(bytes)
+    }
+}
+
 /// The state of a settlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -180,6 +203,9 @@ pub struct SettlementItem {
     /// A second source that says something else; decided by `release`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rival: Option<Box<Rival>>,
+    /// Second sources that a person has decided against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<Source>,
     /// The configuration version that the vouchers under way are planned by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
@@ -197,6 +223,62 @@ pub struct SettlementItem {
     /// The id of the settlement whose closing balance must be this one's opening balance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<String>,
+    /// What the provider's API announced, as `providers::Announced` in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<serde_json::Value>,
+    /// How far the rows have been fetched, while they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<Fetch>,
+}
+
+/// How far a settlement's rows have been fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// Which fetch of this settlement it is: names the place in the archive.
+    pub number: u32,
+    /// The object in the archive that says how far it has come; empty before the first page.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+    /// SHA-256 of that object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+    /// Rows so far, for people.
+    pub rows: u64,
+}
+
+/// One connection's looking for payouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionItem {
+    /// Where the next look begins, in the connector's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<serde_json::Value>,
+    /// When a look last came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<DateTime<Utc>>,
+    /// Looks in a row that failed.
+    #[serde(default)]
+    pub failures: u32,
+    /// Why looking is of no use until a person acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// What the last failed look said, where waiting may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Days that an operator asked to look at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
+}
+
+/// Payout days that are looked at again: what is known is fetched once more and compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// The first payout day.
+    pub from: NaiveDate,
+    /// The last payout day.
+    pub to: NaiveDate,
+    /// How far it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<serde_json::Value>,
 }
 
 /// What an earlier revision of a settlement was booked from.
@@ -273,6 +355,8 @@ pub enum VoucherState {
     Held(Hold),
     /// Taken back by another voucher.
     Reversed,
+    /// Never sent, and not part of the newer plan: nothing ever sends it.
+    Superseded,
 }
 
 impl std::fmt::Display for VoucherState {
@@ -285,6 +369,7 @@ impl std::fmt::Display for VoucherState {
             VoucherState::Unknown(n) => write!(f, "unknown({n})"),
             VoucherState::Held(hold) => write!(f, "held({})", hold.cause),
             VoucherState::Reversed => f.write_str("reversed"),
+            VoucherState::Superseded => f.write_str("superseded"),
         }
     }
 }
@@ -308,12 +393,77 @@ pub struct VoucherItem {
     pub state: VoucherState,
     /// The configuration version that it was planned by.
     pub config: String,
-    /// When the last sending began.
+    /// When the last sending began that may have got through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<DateTime<Utc>>,
+    /// How many sendings may have got through; 0 if surely nothing was saved.
+    #[serde(default)]
+    pub sendings: u32,
     /// The accounting system's own id, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<String>,
+    /// When it has to be looked for again, because more than one sending may have got through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<DateTime<Utc>>,
+    /// What a person has to act on although the voucher is booked: it stands in the books more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Hold>,
+    /// Its document; `None` where the system takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Attachment>,
+}
+
+/// How far a voucher's document is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// To be attached.
+    Owed {
+        /// From when on.
+        at: DateTime<Utc>,
+        /// Tries that failed.
+        failures: u32,
+    },
+    /// A try has begun whose answer is not known: the system is asked before the next.
+    Begun {
+        /// From when on the next try may be made.
+        at: DateTime<Utc>,
+        /// Tries that failed.
+        failures: u32,
+    },
+    /// Attached.
+    Done {
+        /// SHA-256 of the PDF.
+        sha256: String,
+    },
+    /// The system does not take it; the voucher stays as it is.
+    Refused {
+        /// What it said.
+        why: String,
+    },
+}
+
+impl VoucherItem {
+    /// When it has to be looked for again, or its document is due.
+    pub fn due(&self) -> Option<Due> {
+        let document = match &self.attachment {
+            Some(Attachment::Owed { at, .. } | Attachment::Begun { at, .. }) => Some(at),
+            _ => None,
+        };
+        self.looks.iter().chain(document).min().map(|at| Due { function: "post-voucher", at: *at })
+    }
+
+    /// When it has to be looked for again, if it has to.
+    pub fn look_due(&self) -> Option<Due> {
+        self.looks.iter().min().map(|at| Due { function: "post-voucher", at: *at })
+    }
+
+    /// Whether it stands, or may stand, in the books.
+    pub fn may_be_booked(&self) -> bool {
+        let booked =
+            matches!(self.state, VoucherState::Posted | VoucherState::Drafted | VoucherState::Reversed);
+        booked || self.sendings > 0
+    }
 }
 
 /// What became of a dropped file.
@@ -359,7 +509,10 @@ pub struct PositionItem {
     pub currency: String,
     /// The file that showed them last.
     pub file: String,
-    /// Their sums; no rows means that nothing is open.
+    /// Where all rows that it showed are, those as well that have been found in payouts since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The sums of those that are still open; no rows means that nothing is.
     pub totals: Totals,
     /// Why they cannot be placed, if that is not simply because their payout is yet to come.
     pub hold: Option<Hold>,

@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod bucket;
 pub mod cache;
+pub mod documents;
 pub mod item;
 pub mod pace;
 pub mod posting;

@@ -4,24 +4,26 @@
 //!
 //! ```text
 //! planned ──intent──▶ posting(n) ──send──▶ posted            Accepted
-//!    ▲                    │    └─────────▶ planned           NotWritten: from a listed answer only
+//!    ▲                    │    └─────────▶ held(cause)       NotWritten: from a listed answer only
 //!    │                    └──────────────▶ unknown(n)        anything else, and a claim that lapsed
-//!    └── held(cause)                          │
+//!    └── held(cause) ──▶ unknown(n)           │
 //!                              look up ───────┴─▶ posted     found, and it is ours line by line
 //!                              not found ───────▶ posting(n+1), under the same reference
 //! ```
 //!
 //! What makes it exact: the intent (reference, hash, attempt, lease with fence) is written by conditional write
 //! before anything is sent; a reference never changes between attempts; where the system can be asked, it is asked
-//! before every send; "not found" counts only from a complete scan; state is written only under the fence.
+//! before every send; "not found" counts only from a complete scan; state is written only under the fence. A hold
+//! never makes doubt forgotten: the item counts the sendings that may have got through. When there was more than one,
+//! the reference is looked up again after the voucher is booked, and what is found twice is an alert.
 
 use async_trait::async_trait;
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use edge::{Error, World};
 use ledger::{Cause, Hold, Voucher};
 
-use crate::item::{VoucherItem, VoucherState};
-use crate::table::{Claim, Stored, TRIES_MAX, Table, Trail, Written};
+use crate::item::{Attachment, VoucherItem, VoucherState};
+use crate::table::{Claim, Due, Stored, TRIES_MAX, Table, Trail, Written};
 use crate::{Key, archive};
 
 /// How long a voucher is claimed. A send must end well before.
@@ -29,6 +31,16 @@ pub const LEASE: Duration = Duration::seconds(120);
 
 /// The least time that must be left of a claim for a send to begin.
 pub const SEND: Duration = Duration::seconds(60);
+
+/// When a voucher that was sent more than once is looked for again, counted from when it was found to be booked.
+pub const LOOKS: [Duration; 3] = [Duration::hours(1), Duration::hours(24), Duration::days(7)];
+
+/// How long to wait when a look could not be made.
+const LOOK_RETRY: Duration = Duration::hours(1);
+
+/// Causes that only a person's decision ends.
+pub const NEEDS_RELEASE: &[Cause] =
+    &[Cause::DuplicateDiffers, Cause::Collision, Cause::ReadBackDiffers, Cause::CheckByHand, Cause::Poison];
 
 /// The answer to a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +90,12 @@ pub enum Found {
         /// The system's own id.
         id: String,
     },
-    /// One or more under this reference that are not equal to the voucher.
+    /// More than one that are equal to the voucher, line by line.
+    Twice {
+        /// The system's own ids, the oldest first.
+        ids: Vec<String>,
+    },
+    /// One or more under this reference that are not all equal to the voucher.
     Differs(String),
     /// The scan was not complete.
     NotSure,
@@ -171,7 +188,11 @@ pub async fn plan(world: &World, voucher: &Voucher, config: &str) -> Result<(), 
         state: VoucherState::Planned,
         config: config.to_owned(),
         sent_at: None,
+        sendings: 0,
         remote_id: None,
+        looks: Vec::new(),
+        alert: None,
+        attachment: None,
     };
     let trail = Trail::new(world, "", &item.state, "planned from the archive").under(config);
     if table.create(&key, &item, None, Some(trail)).await? == Written::Yes {
@@ -180,13 +201,68 @@ pub async fn plan(world: &World, voucher: &Voucher, config: &str) -> Result<(), 
     let Some(mut read) = table.get::<VoucherItem>(&key).await? else {
         return Ok(());
     };
-    let mendable = matches!(read.body.state, VoucherState::Planned | VoucherState::Held(_));
-    if mendable && read.body.hash != item.hash {
+    let stale = match &read.body.state {
+        VoucherState::Planned => read.body.hash != item.hash,
+        VoucherState::Held(hold) => read.body.hash != item.hash && !NEEDS_RELEASE.contains(&hold.cause),
+        VoucherState::Superseded => true,
+        _ => false,
+    };
+    if stale && read.body.sendings == 0 {
         let trail = Trail::new(world, &read.body.state, &item.state, "planned afresh").under(config);
         read.body = item;
         table.replace(&read, None, Some(trail)).await?;
     }
     Ok(())
+}
+
+/// Takes a voucher that a newer plan does not have out of the way, so that nothing ever sends it. Only one that was
+/// never sent: `false` if this one may have been, or somebody is at work on it.
+///
+/// # Errors
+///
+/// If the store does not answer.
+pub async fn supersede(world: &World, mut read: Stored<VoucherItem>, why: &str) -> Result<bool, Error> {
+    match read.body.state {
+        VoucherState::Superseded => return Ok(true),
+        VoucherState::Planned | VoucherState::Held(_) if read.body.sendings == 0 => {}
+        _ => return Ok(false),
+    }
+    let trail = Trail::new(world, &read.body.state, VoucherState::Superseded, why);
+    read.body.state = VoucherState::Superseded;
+    Ok(Table::of(world).replace(&read, None, Some(trail)).await? == Written::Yes)
+}
+
+/// Ends a voucher's hold for a person. Whatever was doubtful before the hold is doubtful again.
+///
+/// # Errors
+///
+/// If the store does not answer, or somebody is at work on the voucher.
+pub async fn reopen(
+    world: &World,
+    mut read: Stored<VoucherItem>,
+    who: &str,
+    reason: &str,
+) -> Result<(), Error> {
+    let VoucherState::Held(hold) = &read.body.state else {
+        return Ok(());
+    };
+    let before = read.body.state.to_string();
+    if hold.cause == Cause::CheckByHand {
+        // The person has looked and says that it is not there.
+        (read.body.sendings, read.body.sent_at) = (0, None);
+    }
+    read.body.state = match read.body.sendings {
+        0 => VoucherState::Planned,
+        n => VoucherState::Unknown(n),
+    };
+    let mut trail = Trail::new(world, before, &read.body.state, reason);
+    trail.who = who.to_owned();
+    match Table::of(world).replace(&read, None, Some(trail)).await? {
+        Written::Yes => Ok(()),
+        Written::Lost => {
+            Err(Error::retry(format!("{} is being worked on; try again in a moment", read.body.text)))
+        }
+    }
 }
 
 /// Walks one voucher as far as it goes. Safe to repeat, at any time, by any number of workers.
@@ -195,6 +271,26 @@ pub async fn plan(world: &World, voucher: &Voucher, config: &str) -> Result<(), 
 ///
 /// If the store does not answer; the voucher's state then says how to go on.
 pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outcome, Error> {
+    walk_if(world, outbox, key, |_| true).await
+}
+
+/// As [`walk`], but an unsent voucher is sent only as it is planned here: another worker, which acts on what it read
+/// long ago, may have planned it otherwise in between.
+///
+/// # Errors
+///
+/// As [`walk`].
+pub async fn walk_planned(world: &World, outbox: &dyn Outbox, voucher: &Voucher) -> Result<Outcome, Error> {
+    let (key, hash) = (Key::voucher(&voucher.company, &voucher.reference), voucher.hash());
+    walk_if(world, outbox, &key, |item| item.hash == hash).await
+}
+
+async fn walk_if(
+    world: &World,
+    outbox: &dyn Outbox,
+    key: &Key,
+    wanted: impl Fn(&VoucherItem) -> bool + Send,
+) -> Result<Outcome, Error> {
     let table = Table::of(world);
     let mut held: Box<Stored<VoucherItem>> = match table.claim::<VoucherItem>(key, LEASE).await? {
         Claim::Taken(held) => held,
@@ -203,8 +299,13 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
     };
     match &held.body.state {
         VoucherState::Posted | VoucherState::Drafted | VoucherState::Reversed => {
-            table.release(&mut held, None, true, None).await?;
+            let due = held.body.due();
+            table.release(&mut held, due, true, None).await?;
             return Ok(Outcome::AlreadyPosted);
+        }
+        VoucherState::Superseded => return later(&table, held, Duration::zero()).await,
+        VoucherState::Planned if held.body.sendings == 0 && !wanted(&held.body) => {
+            return later(&table, held, Duration::zero()).await;
         }
         VoucherState::Held(hold) => {
             let hold = hold.clone();
@@ -214,6 +315,7 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
         // Whoever wrote posting(n) is gone, and may or may not have sent.
         VoucherState::Posting(n) => {
             let n = *n;
+            held.body.sendings = n.max(held.body.sendings);
             let trail = Trail::new(world, &held.body.state, VoucherState::Unknown(n), "the claim lapsed");
             held.body.state = VoucherState::Unknown(n);
             if table.save(&mut held, Some(trail)).await? == Written::Lost {
@@ -231,7 +333,7 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
         return hold_it(&table, world, held, hold).await;
     }
     let voucher = archive::voucher(world, &key.company, &held.body.hash).await?;
-    let in_doubt = matches!(held.body.state, VoucherState::Unknown(_));
+    let in_doubt = held.body.sendings > 0;
     match outbox.doubt() {
         Doubt::Hold if in_doubt => {
             let hold = Hold::new(
@@ -245,15 +347,20 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
             Found::Ours { id } => {
                 let why =
                     if in_doubt { "found by its reference" } else { "was there already, equal line by line" };
-                return posted(&table, world, held, id, why).await;
+                return posted(&table, world, outbox, held, (VoucherState::Posted, id), why).await;
             }
-            Found::Draft { id } => return drafted(&table, world, held, id).await,
+            Found::Twice { ids } => {
+                held.body.alert = Some(twice(&held.body.text, &ids));
+                let id = ids.into_iter().next().unwrap_or_default();
+                let found = (VoucherState::Posted, id);
+                return posted(&table, world, outbox, held, found, "found more than once").await;
+            }
+            Found::Draft { id } => {
+                let found = (VoucherState::Drafted, id);
+                return posted(&table, world, outbox, held, found, "found as a draft").await;
+            }
             Found::Differs(what) => {
-                let hold = Hold::new(
-                    Cause::Collision,
-                    format!("{}: the reference is taken by another entry: {what}", held.body.text),
-                    "compare the two; if the other entry is wrong remove it, then release",
-                );
+                let hold = taken(&held.body.text, &what);
                 return hold_it(&table, world, held, hold).await;
             }
             Found::NotSure => return later(&table, held, Duration::seconds(30)).await,
@@ -283,14 +390,12 @@ async fn send(
     if let Err(hold) = voucher.prove() {
         return hold_it(table, world, held, hold).await;
     }
-    let n = match held.body.state {
-        VoucherState::Unknown(n) => n + 1,
-        _ => 1,
-    };
+    let n = held.body.sendings + 1;
     let intent = VoucherState::Posting(n);
     let trail = Trail::new(world, &held.body.state, &intent, "about to send").under(&held.body.config);
     held.body.state = intent.clone();
-    held.body.sent_at = Some(world.clock.now());
+    let sent_before = held.body.sent_at.replace(world.clock.now());
+    held.body.sendings = n;
     if table.save(&mut held, Some(trail)).await? == Written::Lost {
         return Ok(Outcome::Later(LEASE));
     }
@@ -300,8 +405,12 @@ async fn send(
         return later(table, held, Duration::zero()).await;
     }
     match outbox.send(voucher).await {
-        Answer::Accepted { id } => posted(table, world, held, id, "accepted").await,
-        Answer::Drafted { id } => drafted(table, world, held, id).await,
+        Answer::Accepted { id } => {
+            posted(table, world, outbox, held, (VoucherState::Posted, id), "accepted").await
+        }
+        Answer::Drafted { id } => {
+            posted(table, world, outbox, held, (VoucherState::Drafted, id), "accepted").await
+        }
         Answer::Differs { id, what } => {
             let hold = Hold::new(
                 Cause::ReadBackDiffers,
@@ -313,13 +422,17 @@ async fn send(
             hold_it(table, world, held, hold).await
         }
         Answer::Later { after, why } => {
-            let trail = Trail::new(world, &intent, VoucherState::Planned, format!("not written: {why}"));
-            held.body.state = VoucherState::Planned;
+            held.body.sendings = n - 1;
+            held.body.sent_at = sent_before;
+            held.body.state = if n == 1 { VoucherState::Planned } else { VoucherState::Unknown(n - 1) };
+            let trail = Trail::new(world, &intent, &held.body.state, format!("not written: {why}"));
             table.release(&mut held, None, false, Some(trail)).await?;
             Ok(Outcome::Later(after))
         }
         Answer::NotWritten(hold) => {
-            held.body.state = VoucherState::Planned;
+            // This sending is out of the count; earlier ones stay as doubtful as they were.
+            held.body.sendings = n - 1;
+            held.body.sent_at = sent_before;
             hold_it(table, world, held, hold).await
         }
         Answer::Unknown => {
@@ -331,33 +444,110 @@ async fn send(
     }
 }
 
-async fn drafted(
-    table: &Table<'_>,
-    world: &World,
-    mut held: Box<Stored<VoucherItem>>,
-    id: String,
-) -> Result<Outcome, Error> {
-    let trail = Trail::new(world, &held.body.state, VoucherState::Drafted, format!("a draft as {id}"));
-    held.body.state = VoucherState::Drafted;
-    held.body.remote_id = Some(id);
-    if table.release(&mut held, None, true, Some(trail.clone())).await? == Written::Lost {
-        table.note(&held.key, &trail).await?;
-        return Ok(Outcome::Later(LEASE));
+/// Looks once more for a booked voucher that was sent more than once, if a look is due: a sending that was taken for
+/// lost may have got through late. Returns the alert, if there is one now. Safe to repeat.
+///
+/// # Errors
+///
+/// If the store or the system does not answer; the look stays due.
+pub async fn look_again(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Option<Hold>, Error> {
+    let table = Table::of(world);
+    let Claim::Taken(mut held) = table.claim::<VoucherItem>(key, LEASE).await? else {
+        return Ok(None);
+    };
+    let now = world.clock.now();
+    let booked =
+        matches!(held.body.state, VoucherState::Posted | VoucherState::Drafted | VoucherState::Reversed);
+    if !booked || held.body.look_due().is_none_or(|due| due.at > now) {
+        let due = held.body.due();
+        table.release(&mut held, due, true, None).await?;
+        return Ok(None);
     }
-    Ok(Outcome::Posted)
+    let voucher = archive::voucher(world, &key.company, &held.body.hash).await?;
+    let found = match outbox.find(&voucher).await {
+        Ok(Found::NotSure) => None,
+        Ok(found) => Some(found),
+        Err(error) => {
+            let due = Due { function: "post-voucher", at: now + LOOK_RETRY };
+            table.release(&mut held, Some(due), true, None).await?;
+            return Err(error);
+        }
+    };
+    let Some(found) = found else {
+        let due = Due { function: "post-voucher", at: now + LOOK_RETRY };
+        table.release(&mut held, Some(due), true, None).await?;
+        return Ok(None);
+    };
+    // One look stands for all that are overdue.
+    held.body.looks.retain(|at| *at > now);
+    let seen = match found {
+        Found::Ours { id } | Found::Draft { id } => format!("looked again: there is one, {id}"),
+        Found::Nothing | Found::NotSure => "looked again: it is no longer there".to_owned(),
+        Found::Twice { ids } => alert(&mut held.body, twice(&voucher.reference.to_string(), &ids)),
+        Found::Differs(what) => alert(&mut held.body, taken(&voucher.reference.to_string(), &what)),
+    };
+    let trail = Trail::new(world, &held.body.state, &held.body.state, seen);
+    let (due, hold) = (held.body.due(), held.body.alert.clone());
+    if table.release(&mut held, due, true, Some(trail.clone())).await? == Written::Lost {
+        table.note(&held.key, &trail).await?;
+    }
+    Ok(hold)
+}
+
+/// Raises an alert; nothing more is looked for until a person has acted.
+fn alert(item: &mut VoucherItem, hold: Hold) -> String {
+    item.looks.clear();
+    let text = hold.to_string();
+    item.alert = Some(hold);
+    text
+}
+
+fn twice(reference: &str, ids: &[String]) -> Hold {
+    Hold::new(
+        Cause::Collision,
+        format!("{reference}: booked {} times, as {}", ids.len(), ids.join(" and ")),
+        format!(
+            "reverse or remove the younger one in the accounting system, so that only {} counts, then release",
+            ids.first().map_or("one", String::as_str)
+        ),
+    )
+}
+
+fn taken(reference: &str, what: &str) -> Hold {
+    Hold::new(
+        Cause::Collision,
+        format!("{reference}: the reference is taken by another entry: {what}"),
+        "compare the two; if the other entry is wrong remove it, then release",
+    )
+}
+
+/// When to look again for a voucher that is booked now.
+fn looks(outbox: &dyn Outbox, item: &VoucherItem, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+    match outbox.doubt() {
+        Doubt::Lookup { .. } if item.sendings > 1 && item.alert.is_none() => {
+            LOOKS.iter().map(|after| now + *after).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 async fn posted(
     table: &Table<'_>,
     world: &World,
+    outbox: &dyn Outbox,
     mut held: Box<Stored<VoucherItem>>,
-    id: String,
+    (state, id): (VoucherState, String),
     why: &str,
 ) -> Result<Outcome, Error> {
-    let trail = Trail::new(world, &held.body.state, VoucherState::Posted, format!("{why} as {id}"));
-    held.body.state = VoucherState::Posted;
+    let trail = Trail::new(world, &held.body.state, &state, format!("{why} as {id}"));
+    held.body.state = state;
     held.body.remote_id = Some(id);
-    if table.release(&mut held, None, true, Some(trail.clone())).await? == Written::Lost {
+    held.body.looks = looks(outbox, &held.body, world.clock.now());
+    if outbox.takes_documents() && held.body.attachment.is_none() {
+        held.body.attachment = Some(Attachment::Owed { at: world.clock.now(), failures: 0 });
+    }
+    let due = held.body.due();
+    if table.release(&mut held, due, true, Some(trail.clone())).await? == Written::Lost {
         // Fenced off: what was learned stays on the trail, the new holder finds the voucher by its reference.
         table.note(&held.key, &trail).await?;
         return Ok(Outcome::Later(LEASE));

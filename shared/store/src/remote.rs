@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use backon::BackoffBuilder as _;
+use chrono::{DateTime, Utc};
 use edge::http::{Broken, Limits, retry_after};
 use edge::{Error, World};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::pace::{Pace, Rate};
 
@@ -25,6 +26,7 @@ pub struct Remote<'w> {
     base: String,
     pace: Pace<'w>,
     again: fn(&Response<Vec<u8>>) -> bool,
+    spent: fn(&HeaderMap) -> Option<Duration>,
     /// What one read may take.
     pub read_limits: Limits,
 }
@@ -46,12 +48,26 @@ impl<'w> Remote<'w> {
         let base = world.hosts.base(own, base_url)?;
         let host = base.split("://").nth(1).unwrap_or(&base).split('/').next().unwrap_or_default();
         let pace = Pace::new(world, host, credential, rate);
-        Ok(Remote { world, system, base, pace, again: usual_again, read_limits: Limits::READ })
+        Ok(Remote {
+            world,
+            system,
+            base,
+            pace,
+            again: usual_again,
+            spent: |_| None,
+            read_limits: Limits::READ,
+        })
     }
 
     /// The same API with its own rule of which answers to a read are worth another try.
     pub fn repeating(self, again: fn(&Response<Vec<u8>>) -> bool) -> Remote<'w> {
         Remote { again, ..self }
+    }
+
+    /// The same API with its own way to say that all calls are spent: how long none may follow, told by the headers of
+    /// any answer, also of good ones. `Retry-After` counts besides.
+    pub fn metered(self, spent: fn(&HeaderMap) -> Option<Duration>) -> Remote<'w> {
+        Remote { spent, ..self }
     }
 
     /// The world that it is asked from.
@@ -86,12 +102,16 @@ impl<'w> Remote<'w> {
             let answer = self.world.http.exchange(request.clone(), self.read_limits).await;
             let asked = match &answer {
                 Ok(answer) if answer.status() == StatusCode::TOO_MANY_REQUESTS => {
-                    let wait = retry_after(answer.headers(), self.world.clock.now()).unwrap_or(PAUSE);
-                    self.pace.close(wait).await?;
-                    Some(wait)
+                    Some(self.heed(answer).await)
                 }
                 Ok(answer) if (self.again)(answer) => retry_after(answer.headers(), self.world.clock.now()),
-                Ok(_) | Err(Broken::Unusable(_)) => return self.taken(answer),
+                Ok(good) => {
+                    if (self.spent)(good.headers()).is_some() {
+                        self.heed(good).await;
+                    }
+                    return self.taken(answer);
+                }
+                Err(Broken::Unusable(_)) => return self.taken(answer),
                 Err(_) => None,
             };
             match waits.next() {
@@ -121,16 +141,44 @@ impl<'w> Remote<'w> {
     /// [`Broken`] if there is no whole answer. Before the request is made, waiting for its turn may fail too, as
     /// [`Broken::NotSent`].
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Broken> {
+        self.send_by(request, DateTime::<Utc>::MAX_UTC).await
+    }
+
+    /// As [`Remote::send`], but not begun after this instant, whatever was waited for: [`Broken::NotSent`] then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Remote::send`].
+    pub async fn send_by(
+        &self,
+        request: Request<Vec<u8>>,
+        latest: DateTime<Utc>,
+    ) -> Result<Response<Vec<u8>>, Broken> {
         self.pace.take().await.map_err(|error| Broken::NotSent(error.to_string()))?;
+        if self.world.clock.now() > latest {
+            return Err(Broken::NotSent("there is not time enough left for a sending".to_owned()));
+        }
         let answer = self.world.http.exchange(request, Limits::SEND).await?;
-        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
-            let wait = retry_after(answer.headers(), self.world.clock.now()).unwrap_or(PAUSE);
-            // The answer counts more than this: at worst another worker is told the same.
-            if let Err(error) = self.pace.close(wait).await {
-                tracing::warn!(system = self.system, %error, "the pace could not be slowed");
-            }
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS || (self.spent)(answer.headers()).is_some() {
+            self.heed(&answer).await;
         }
         Ok(answer)
+    }
+
+    /// How long an answer asks to wait, in whichever way it does.
+    pub fn asked(&self, answer: &Response<Vec<u8>>) -> Option<Duration> {
+        let plain = retry_after(answer.headers(), self.world.clock.now());
+        plain.into_iter().chain((self.spent)(answer.headers())).max()
+    }
+
+    /// Slows everyone with this credential down by what an answer says, and tells by how much. The answer counts more
+    /// than this: at worst another worker is told the same.
+    async fn heed(&self, answer: &Response<Vec<u8>>) -> Duration {
+        let wait = self.asked(answer).unwrap_or(PAUSE);
+        if let Err(error) = self.pace.close(wait).await {
+            tracing::warn!(system = self.system, %error, "the pace could not be slowed");
+        }
+        wait
     }
 
     /// Spreads the waits of workers, the same for the same worker and attempt.

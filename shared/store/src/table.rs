@@ -414,6 +414,35 @@ impl<'w> Table<'w> {
         page.items().iter().map(|item| Ok((text(item, "due_at")?, key_of(item)?))).collect()
     }
 
+    /// When the next item of a function is due, past or future; `None` if nothing is. The index may be stale.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not answer.
+    pub async fn next_due(&self, function: &str) -> Result<Option<DateTime<Utc>>, Error> {
+        let mut next: Option<DateTime<Utc>> = None;
+        for shard in 0..SHARDS {
+            let page = self
+                .world
+                .dynamodb
+                .query()
+                .table_name(&self.world.places.table)
+                .index_name("due")
+                .key_condition_expression("due = :due")
+                .expression_attribute_values(":due", AttributeValue::S(format!("due#{function}#{shard:02}")))
+                .limit(1)
+                .send()
+                .await?;
+            for item in page.items() {
+                let at =
+                    DateTime::parse_from_rfc3339(&text(item, "due_at")?).map(|at| at.with_timezone(&Utc));
+                let at = at.map_err(|_| Error::bug("a due time is none"))?;
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        }
+        Ok(next)
+    }
+
     /// Ends the claims of a worker that is known to be dead, at once and without counting a try. Returns how many.
     ///
     /// # Errors

@@ -137,6 +137,10 @@ impl Outbox for Client {
         Ok(match known.transactions.get(&reference).map(Vec::as_slice) {
             None | Some([]) => Found::Nothing,
             Some([one]) if *one == transaction(voucher) => Found::Ours { id: reference },
+            Some(more) if more.len() > 1 && more.iter().all(|one| *one == transaction(voucher)) => {
+                let ids = (1..=more.len()).map(|nth| format!("({reference}) number {nth} from the top"));
+                Found::Twice { ids: ids.collect() }
+            }
             Some([_]) => {
                 Found::Differs(format!("{} has other lines under ({reference})", self.path.display()))
             }

@@ -155,9 +155,10 @@ fn classify(response: &Response<Vec<u8>>, what: &str, now: chrono::DateTime<chro
         403 => {
             let rights = rights(&message);
             let named = if rights.is_empty() { format!("\"{message}\"") } else { rights.join(", ") };
-            Error::auth(format!(
-                "{head}: permission missing: {named}; give the restricted key this right to read"
-            ))
+            Error::new(
+                Kind::Permission,
+                format!("{head}: permission missing: {named}; give the restricted key this right to read"),
+            )
         }
         404 => Error::config(format!("{head}: {message}; check account and base_url of the connection")),
         409 | 429 | 500.. => {
@@ -361,14 +362,14 @@ pub async fn check(access: &Access<'_>) -> Result<(String, Vec<String>), Error> 
     ] {
         match client.get(path).await {
             Ok(_) => {}
-            Err(error) if error.kind == Kind::Auth && error.to_string().contains("permission") => {
+            Err(error) if error.kind == Kind::Permission => {
                 missing.push(format!("may not read {right}: {error}"));
             }
             Err(error) => return Err(error),
         }
     }
     if !missing.is_empty() {
-        return Err(Error::auth(format!("the key {}", missing.join("; the key "))));
+        return Err(Error::new(Kind::Permission, format!("the key {}", missing.join("; the key "))));
     }
     let mode = if client.live { "live mode" } else { "test mode" };
     let text = format!("the key may read balance, payouts and balance transactions ({mode})");

@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 
 use chrono::NaiveDate;
-use ledger::{Cause, Currency, Head, Hold, Kind, Line, Name, Totals};
+use ledger::{Cause, Currency, Head, Hold, Kind, Name, RunningTotals, Totals};
 use rust_decimal::Decimal;
 
-use super::settle::Settler;
+use super::settle::{Meaning, Settler};
 use super::wire::{Field, Row, Texts};
 use crate::csv_file::{Record, Records};
 use crate::{GroupEnd, Item, ReadError, Rows, Terms, wrong_account};
@@ -78,10 +78,11 @@ impl Columns {
 /// A record of the report, read by field.
 struct InFile<'a> {
     columns: &'a Columns,
-    record: &'a Record,
+    record: Record<'a>,
 }
 
 impl<'a> InFile<'a> {
+    #[inline]
     fn at(&self, place: usize) -> &'a str {
         self.record.get(place).unwrap_or_default()
     }
@@ -113,11 +114,20 @@ impl<'a> InFile<'a> {
 }
 
 impl<'a> Texts<'a> for InFile<'a> {
+    #[inline]
+    fn look(&self, field: Field) -> &str {
+        self.at(self.columns.places[field as usize])
+    }
+
+    #[inline]
     fn text(&self, field: Field) -> Cow<'a, str> {
         Cow::Borrowed(self.at(self.columns.places[field as usize]))
     }
 
     fn metadata(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        if self.columns.tags.is_empty() {
+            return Vec::new();
+        }
         let tags = self.columns.tags.iter();
         tags.map(|(key, place)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(self.at(*place))))
             .filter(|(_, value)| !value.is_empty())
@@ -135,22 +145,19 @@ enum GroupKey {
 }
 
 impl GroupKey {
-    /// The group of a row that is not booked by day.
-    fn by_payout(payout: &str, source: &str, line: &Line<'_>) -> GroupKey {
-        match (payout, line.kind) {
-            ("", Kind::Payout) => {
-                let id = if source.is_empty() { line.id.as_ref() } else { source };
-                GroupKey::Manual(id.to_owned(), line.currency)
-            }
-            ("", _) => GroupKey::Open(line.currency),
-            (payout, _) => GroupKey::Payout(payout.to_owned(), line.currency),
+    /// The group of a row that is not booked by day; `id` names a payout made by hand.
+    fn by_payout(payout: &str, id: &str, row: Meaning) -> GroupKey {
+        match (payout, row.kind) {
+            ("", Kind::Payout) => GroupKey::Manual(id.to_owned(), row.currency),
+            ("", _) => GroupKey::Open(row.currency),
+            (payout, _) => GroupKey::Payout(payout.to_owned(), row.currency),
         }
     }
 }
 
 struct Group {
     key: GroupKey,
-    totals: Totals,
+    totals: RunningTotals,
     payout_on: Option<NaiveDate>,
     account: String,
 }
@@ -202,10 +209,10 @@ impl Rows for Itemized {
             let located = |error: ReadError| ReadError { at: self.records.at(), ..error };
             let payout = row.at(self.columns.payout);
             let connected = row.at(self.columns.connected);
-            let line = self.settler.settle(&row).map_err(located)?;
-            let windowed = self.terms.window_from.is_some_and(|from| line.on >= from);
+            let meaning = self.settler.meaning(&row).map_err(located)?;
+            let windowed = self.terms.window_from.is_some_and(|from| meaning.on >= from);
             let near = self.last.as_ref().filter(|(id, currency, _)| {
-                !windowed && !payout.is_empty() && id == payout && *currency == line.currency
+                !windowed && !payout.is_empty() && id == payout && *currency == meaning.currency
             });
             let index = match near {
                 Some((_, _, index)) => *index,
@@ -216,33 +223,31 @@ impl Rows for Itemized {
                     }
                     let source = row.at(self.columns.places[Field::Source as usize]);
                     // A manual payout is named by its source.
-                    if payout.is_empty()
-                        && line.kind == Kind::Payout
-                        && !windowed
-                        && !Name::is_plain(if source.is_empty() { &line.id } else { source })
-                    {
+                    let id = if source.is_empty() { row.look(Field::Id) } else { source };
+                    if payout.is_empty() && meaning.kind == Kind::Payout && !windowed && !Name::is_plain(id) {
                         let what = format!("\"{source}\" is not a payout id");
                         return Err(located(ReadError::new("", what)));
                     }
                     let key = if windowed {
-                        GroupKey::Window(line.on, line.currency)
+                        GroupKey::Window(meaning.on, meaning.currency)
                     } else {
-                        GroupKey::by_payout(payout, source, &line)
+                        GroupKey::by_payout(payout, id, meaning)
                     };
                     let groups = &mut self.groups;
                     let index = *self.by_key.entry(key.clone()).or_insert_with(|| {
                         groups.push(Group {
                             key,
-                            totals: Totals::default(),
+                            totals: RunningTotals::default(),
                             payout_on: None,
                             account: String::new(),
                         });
                         groups.len() - 1
                     });
-                    self.last = (!windowed).then(|| (payout.to_owned(), line.currency, index));
+                    self.last = (!windowed).then(|| (payout.to_owned(), meaning.currency, index));
                     index
                 }
             };
+            let line = meaning.line(&row);
             let group = &mut self.groups[index];
             group.totals.add(&line).map_err(|hold| located(ReadError::new("", hold.what)))?;
             if line.kind == Kind::Payout {
@@ -266,16 +271,23 @@ impl Rows for Itemized {
 
 impl Itemized {
     fn finish(&self) -> VecDeque<(u32, GroupEnd)> {
-        let days = |pick: fn(NaiveDate, NaiveDate) -> NaiveDate, of: fn(&Totals) -> Option<NaiveDate>| {
-            self.groups.iter().filter_map(|group| of(&group.totals)).reduce(pick)
-        };
-        let first = days(std::cmp::min, |totals| totals.first_on);
-        let last = days(std::cmp::max, |totals| totals.last_on);
-        (0..).zip(&self.groups).map(|(index, group)| (index, self.end(group, first, last))).collect()
+        let totals: Vec<Totals> = self.groups.iter().map(|group| group.totals.so_far()).collect();
+        let first = totals.iter().filter_map(|totals| totals.first_on).min();
+        let last = totals.iter().filter_map(|totals| totals.last_on).max();
+        let groups = self.groups.iter().zip(&totals);
+        (0..)
+            .zip(groups)
+            .map(|(index, (group, totals))| (index, self.end(group, totals, first, last)))
+            .collect()
     }
 
-    fn end(&self, group: &Group, first: Option<NaiveDate>, last: Option<NaiveDate>) -> GroupEnd {
-        let totals = &group.totals;
+    fn end(
+        &self,
+        group: &Group,
+        totals: &Totals,
+        first: Option<NaiveDate>,
+        last: Option<NaiveDate>,
+    ) -> GroupEnd {
         let wanted = self.terms.account.as_deref().unwrap_or_default();
         let head = |id: &str, scope: &str, currency: Currency, on: NaiveDate, window: bool| Head {
             name: Name { provider: "stripe".to_owned(), scope: scope.to_owned(), id: id.to_owned() },

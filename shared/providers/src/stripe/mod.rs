@@ -51,6 +51,10 @@ impl Provider for Stripe {
         "Stripe"
     }
 
+    fn legal_name(&self) -> &'static str {
+        "Stripe Payments Europe, Limited"
+    }
+
     fn formats(&self) -> &'static [&'static str] {
         &[ITEMIZED]
     }

@@ -1,5 +1,8 @@
 //! Stripe's rows to lines: every decision about kind, gross, fee and sign.
 
+use std::borrow::Cow;
+
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use ledger::{Currency, FeeType, Kind, Line, money};
 use rust_decimal::Decimal;
@@ -11,7 +14,7 @@ use crate::{Days, ReadError, Terms};
 pub struct Settler {
     utc: Days,
     plain: Days,
-    currency: Option<(String, Currency)>,
+    currency: Option<(String, Currency, u32)>,
 }
 
 impl Settler {
@@ -26,22 +29,29 @@ impl Settler {
 
     /// The line of one row.
     ///
+    /// # Errors
+    ///
+    /// As for [`Settler::meaning`].
+    pub fn settle<'a>(&mut self, row: &impl Texts<'a>) -> Result<Line<'a>, ReadError> {
+        Ok(self.meaning(row)?.line(row))
+    }
+
+    /// What one row means.
+    ///
     /// Rows that are themselves a fee (`fee`, `tax`, …) have gross 0 and `fee = -amount`.
     ///
     /// # Errors
     ///
     /// [`ReadError`] for an amount, currency or timestamp that is none, or if `net` is not `gross - fee`.
-    pub fn settle<'a>(&mut self, row: &impl Texts<'a>) -> Result<Line<'a>, ReadError> {
-        let currency = self.currency(&row.text(Field::Currency))?;
-        let digits = major_digits(currency);
-        let amount = |name: &str, field: Field| {
-            money::parse_amount(&row.text(field), digits)
-                .map_err(|error| ReadError::new("", format!("{name}: {error}")))
-        };
-        let gross = amount("gross", Field::Gross)?;
-        let fee = amount("fee", Field::Fee)?;
-        let net = amount("net", Field::Net)?;
-        if money::checked_sum(net, fee) != Some(gross) {
+    #[inline]
+    pub fn meaning<'a>(&mut self, row: &impl Texts<'a>) -> Result<Meaning, ReadError> {
+        let (currency, digits) = self.currency(row.look(Field::Currency))?;
+        let gross = amount("gross", row.look(Field::Gross), digits)?;
+        let fee = amount("fee", row.look(Field::Fee), digits)?;
+        let net = amount("net", row.look(Field::Net), digits)?;
+        let in_major = |minor: i64| money::from_minor(minor, digits);
+        if net.checked_add(fee) != Some(gross) {
+            let (gross, fee, net) = (in_major(gross), in_major(fee), in_major(net));
             return Err(ReadError::new(
                 "",
                 format!(
@@ -49,55 +59,114 @@ impl Settler {
                 ),
             ));
         }
-        let created_utc = row.text(Field::CreatedUtc);
-        let on = if created_utc.is_empty() {
-            let created = row.text(Field::Created);
-            self.plain.day(&created).ok_or(created)
-        } else {
-            self.utc.day(&created_utc).ok_or(created_utc)
-        };
-        let on = on.map_err(|text| {
-            ReadError::new("", format!("\"{text}\" is not a time like 2026-01-31 12:00:00"))
-        })?;
-        let id = row.text(Field::Id);
-        if id.is_empty() {
+        let (gross, fee) = (in_major(gross), in_major(fee));
+        let on = self.day(row)?;
+        if row.look(Field::Id).is_empty() {
             return Err(ReadError::new("", "balance_transaction_id is empty; download the report again"));
         }
-        let category = row.text(Field::Category);
-        let known = kind_of(&category, gross);
+        let category = row.look(Field::Category);
+        let known = kind_of(category, gross);
         let (kind, fee_type) = known.unwrap_or((Kind::Adjustment, FeeType::Unknown));
         let is_fee = matches!(kind, Kind::Fee | Kind::FeeRefund | Kind::FeeVat);
         let (gross, fee) = if is_fee { (Decimal::ZERO, fee - gross) } else { (gross, fee) };
-        let mut line = Line::new(id, kind, on, gross, fee, currency);
-        line.unknown = known.is_none();
-        line.fee_type = fee_type;
-        line.stays_on_balance = category.starts_with("payout_minimum_balance_");
-        if matches!(kind, Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal) {
-            line.original_id = row.text(Field::Charge);
-        }
-        line.reference = [Field::Order, Field::Invoice, Field::Intent, Field::Charge, Field::Source]
-            .into_iter()
-            .map(|field| row.text(field))
-            .find(|text| !text.is_empty())
-            .unwrap_or_default();
-        line.remote_type = category;
-        line.method = row.text(Field::Method);
-        line.country = row.text(Field::Country);
-        line.tags = row.metadata();
-        Ok(line)
+        Ok(Meaning {
+            kind,
+            fee_type,
+            on,
+            gross,
+            fee,
+            currency,
+            stays_on_balance: category.starts_with("payout_minimum_balance_"),
+            unknown: known.is_none(),
+        })
     }
 
-    fn currency(&mut self, code: &str) -> Result<Currency, ReadError> {
-        match &self.currency {
-            Some((known, currency)) if known == code => Ok(*currency),
-            _ => {
-                let currency = Currency::parse(code)
-                    .map_err(|error| ReadError::new("", format!("currency: {error}")))?;
-                self.currency = Some((code.to_owned(), currency));
-                Ok(currency)
-            }
+    /// The day of a row in the company's time zone.
+    fn day<'a>(&mut self, row: &impl Texts<'a>) -> Result<NaiveDate, ReadError> {
+        let created_utc = row.look(Field::CreatedUtc);
+        let (days, created) = if created_utc.is_empty() {
+            (&mut self.plain, row.look(Field::Created))
+        } else {
+            (&mut self.utc, created_utc)
+        };
+        days.day(created).ok_or_else(|| {
+            ReadError::new("", format!("\"{created}\" is not a time like 2026-01-31 12:00:00"))
+        })
+    }
+
+    /// The currency of a code, and the digits that amounts in it may have.
+    #[inline]
+    fn currency(&mut self, code: &str) -> Result<(Currency, u32), ReadError> {
+        if let Some((known, currency, digits)) = &self.currency
+            && known.as_bytes() == code.as_bytes()
+        {
+            return Ok((*currency, *digits));
+        }
+        let currency =
+            Currency::parse(code).map_err(|error| ReadError::new("", format!("currency: {error}")))?;
+        let digits = major_digits(currency);
+        self.currency = Some((code.to_owned(), currency, digits));
+        Ok((currency, digits))
+    }
+}
+
+/// What is decided about a row; the rest of its line is text as it stands.
+#[derive(Clone, Copy)]
+pub struct Meaning {
+    pub kind: Kind,
+    fee_type: FeeType,
+    pub on: NaiveDate,
+    gross: Decimal,
+    fee: Decimal,
+    pub currency: Currency,
+    stays_on_balance: bool,
+    unknown: bool,
+}
+
+impl Meaning {
+    /// The line of the row that means this.
+    #[inline]
+    pub fn line<'a>(self, row: &impl Texts<'a>) -> Line<'a> {
+        let of_a_payment = matches!(
+            self.kind,
+            Kind::Refund | Kind::RefundReversal | Kind::Chargeback | Kind::ChargebackReversal
+        );
+        Line {
+            id: row.text(Field::Id),
+            kind: self.kind,
+            on: self.on,
+            gross: self.gross,
+            fee: self.fee,
+            fee_vat: Decimal::ZERO,
+            fee_type: self.fee_type,
+            currency: self.currency,
+            reference: reference(row),
+            remote_type: row.text(Field::Category),
+            method: row.text(Field::Method),
+            country: row.text(Field::Country),
+            original_id: if of_a_payment { row.text(Field::Charge) } else { Cow::Borrowed("") },
+            original_on: None,
+            tags: row.metadata(),
+            stays_on_balance: self.stays_on_balance,
+            unknown: self.unknown,
         }
     }
+}
+
+/// An amount of a row, in minor units.
+#[inline]
+fn amount(name: &str, text: &str, digits: u32) -> Result<i64, ReadError> {
+    money::parse_minor(text, digits).map_err(|error| ReadError::new("", format!("{name}: {error}")))
+}
+
+/// What ties a row to the shop's own books: the order or invoice number, else Stripe's id of the payment.
+fn reference<'a>(row: &impl Texts<'a>) -> Cow<'a, str> {
+    for field in [Field::Order, Field::Invoice, Field::Intent, Field::Charge] {
+        if !row.look(field).is_empty() {
+            return row.text(field);
+        }
+    }
+    row.text(Field::Source)
 }
 
 /// What a reporting category means; `gross` decides between a hold and its release. `None` if it is not in the

@@ -31,32 +31,45 @@ impl Field {
 
 /// A row's texts: in the record of a report, or in an archived row.
 pub trait Texts<'a> {
-    /// The text of a field; empty where there is none.
+    /// The text of a field, to look at; empty where there is none.
+    fn look(&self, field: Field) -> &str;
+
+    /// The text of a field, to keep.
     fn text(&self, field: Field) -> Cow<'a, str>;
 
     /// The metadata that the connection keeps, as (key, value).
     fn metadata(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)>;
 }
 
-impl<'a> Texts<'a> for Row<'a> {
-    fn text(&self, field: Field) -> Cow<'a, str> {
+impl<'a> Row<'a> {
+    fn field(&self, field: Field) -> &Cow<'a, str> {
         match field {
-            Field::Id => self.balance_transaction_id.clone(),
-            Field::Category => self.reporting_category.clone(),
-            Field::Currency => self.currency.clone(),
-            Field::Gross => self.gross.clone(),
-            Field::Fee => self.fee.clone(),
-            Field::Net => self.net.clone(),
-            Field::CreatedUtc => self.created_utc.clone(),
-            Field::Created => self.created.clone(),
-            Field::Source => self.source_id.clone(),
-            Field::Charge => self.charge_id.clone(),
-            Field::Intent => self.payment_intent_id.clone(),
-            Field::Order => self.order_id.clone(),
-            Field::Invoice => self.invoice_number.clone(),
-            Field::Method => self.payment_method_type.clone(),
-            Field::Country => self.card_country.clone(),
+            Field::Id => &self.balance_transaction_id,
+            Field::Category => &self.reporting_category,
+            Field::Currency => &self.currency,
+            Field::Gross => &self.gross,
+            Field::Fee => &self.fee,
+            Field::Net => &self.net,
+            Field::CreatedUtc => &self.created_utc,
+            Field::Created => &self.created,
+            Field::Source => &self.source_id,
+            Field::Charge => &self.charge_id,
+            Field::Intent => &self.payment_intent_id,
+            Field::Order => &self.order_id,
+            Field::Invoice => &self.invoice_number,
+            Field::Method => &self.payment_method_type,
+            Field::Country => &self.card_country,
         }
+    }
+}
+
+impl<'a> Texts<'a> for Row<'a> {
+    fn look(&self, field: Field) -> &str {
+        self.field(field)
+    }
+
+    fn text(&self, field: Field) -> Cow<'a, str> {
+        self.field(field).clone()
     }
 
     fn metadata(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {

@@ -73,7 +73,7 @@ impl Columns {
         })
     }
 
-    fn row<'a>(&self, record: &'a Record) -> Row<'a> {
+    fn row<'a>(&self, record: Record<'a>) -> Row<'a> {
         let text = |index: usize| Cow::Borrowed(record.get(index).unwrap_or_default());
         let maybe = |index: Option<usize>| index.map(text).unwrap_or_default();
         Row {
@@ -93,7 +93,7 @@ impl Columns {
     }
 
     /// Reads what the order and the proof need of a row, and checks its information columns.
-    fn facts(&self, row: &Row<'_>, record: &Record) -> Result<Facts, String> {
+    fn facts(&self, row: &Row<'_>, record: Record<'_>) -> Result<Facts, String> {
         let titles = self.titles;
         if !Name::is_plain(&row.unit) {
             return Err(format!(
@@ -409,7 +409,8 @@ impl Unit {
     fn left_open(&self, group: Group, account: Option<&str>) -> GroupEnd {
         let what = format!("sales unit {}", self.number);
         let wrong = account.filter(|account| {
-            *account != self.number && self.ledger.as_deref().is_some_and(|ledger| ledger != *account)
+            settle::number_of(account) != self.number
+                && self.ledger.as_deref().is_some_and(|ledger| ledger != *account)
         });
         let totals = &group.tally.totals;
         let hold = if let Some(wanted) = wrong {

@@ -1,24 +1,34 @@
 #![doc = include_str!("README.md")]
 
+mod client;
+mod entry;
 mod file;
 mod order;
+mod pages;
+mod report_api;
 mod safe_xml;
 mod settle;
+mod walk;
+mod webhook;
 mod wire;
 mod workbook;
 mod xlsx;
 mod xml;
 
 #[cfg(test)]
+mod api_tests;
+#[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webhook_tests;
 #[cfg(test)]
 mod workbook_tests;
 
 use std::fs::File;
 
-use crate::{Detected, Provider, ReadError, Rows, Settle, Terms, csv_file};
+use crate::{Api, Detected, Provider, ReadError, Rows, Settle, Terms, csv_file};
 use safe_xml::{Token, XmlReader};
 use settle::Settler;
 
@@ -31,8 +41,14 @@ const PORTAL_CSV: &str = "vipps-portal-csv";
 const SETTLEMENT_XML: &str = "vipps-settlement-xml";
 /// The workbook "Oppgjørsrapport", as delivered until 2024.
 const SETTLEMENT_XLSX: &str = "vipps-settlement-xlsx";
+/// Entries of the Report API's topic `funds`.
+const REPORT_API: &str = "vipps-report-api";
 
-/// Vipps MobilePay's settlement reports.
+/// Why rows are not booked by day.
+const WINDOWS_REFUSED: &str =
+    "Vipps MobilePay's rows are booked by payout; remove settle_by = \"window\" from the connection";
+
+/// Vipps MobilePay: its settlement reports and its Report API.
 pub struct VippsMobilePay;
 
 impl Provider for VippsMobilePay {
@@ -42,6 +58,10 @@ impl Provider for VippsMobilePay {
 
     fn title(&self) -> &'static str {
         "Vipps MobilePay"
+    }
+
+    fn legal_name(&self) -> &'static str {
+        "Vipps MobilePay AS"
     }
 
     fn formats(&self) -> &'static [&'static str] {
@@ -61,11 +81,7 @@ impl Provider for VippsMobilePay {
 
     fn open(&self, format: &str, file: File, terms: &Terms) -> Result<Box<dyn Rows + Send>, ReadError> {
         if terms.window_from.is_some() {
-            return Err(ReadError::new(
-                "file",
-                "Vipps MobilePay's rows are booked by payout; remove settle_by = \"window\" from the \
-                 connection",
-            ));
+            return Err(ReadError::new("file", WINDOWS_REFUSED));
         }
         match format {
             PORTAL_CSV => Ok(Box::new(file::Portal::open(file, terms)?)),
@@ -75,14 +91,26 @@ impl Provider for VippsMobilePay {
         }
     }
 
+    fn api(&self) -> Option<&'static dyn Api> {
+        Some(&VippsMobilePay)
+    }
+
     fn settler(&self, format: &str, _terms: &Terms) -> Result<Box<dyn Settle + Send>, ReadError> {
         match format {
             PORTAL_CSV => Ok(Box::new(Settler::Portal)),
             SETTLEMENT_XML => Ok(Box::new(Settler::Xml)),
             SETTLEMENT_XLSX => Ok(Box::new(Settler::Workbook)),
+            REPORT_API => Ok(Box::new(Settler::Api)),
             _ => Err(unknown_format(format)),
         }
     }
+}
+
+/// Whether a connection's `account` names a ledger: by its id, or by a sales unit that it settles for, with or
+/// without the letters before the number.
+fn is_account(account: &str, ledger: &str, handles: &[String]) -> bool {
+    account == ledger
+        || handles.iter().any(|handle| handle == account || settle::number_of(handle) == account)
 }
 
 fn unknown_format(format: &str) -> ReadError {

@@ -1,10 +1,13 @@
 //! Rows to lines: every decision about kind, gross, fee, sign and day.
 
+use std::borrow::Cow;
+
 use chrono::NaiveDate;
-use ledger::money::parse_amount;
+use ledger::money::{LIMIT_DIGITS, from_minor, parse_amount};
 use ledger::{Cause, Currency, FeeType, Head, Hold, Kind, Line, Name, Totals};
 use rust_decimal::Decimal;
 
+use super::entry::Entry;
 use super::wire::{self, Row, Transaction};
 use crate::{GroupEnd, ReadError, Settle, wrong_account};
 
@@ -19,6 +22,50 @@ pub enum Meaning {
     Fee,
     /// The payout that empties the balance.
     Payout,
+    /// A payout that was not made: its money is back.
+    PayoutReversal,
+    /// A sale that is taken back by a dispute.
+    Chargeback,
+    /// A dispute that was won.
+    ChargebackReversal,
+    /// Money that the merchant paid in.
+    TopUp,
+    /// A correction by hand, or a credit note.
+    Adjustment,
+}
+
+impl Meaning {
+    /// What a movement of this meaning is, and how its amount divides into gross and fee.
+    fn money(self, amount: Decimal) -> (Kind, Decimal, Decimal) {
+        let kind = match self {
+            Meaning::Fee => return (Kind::Fee, Decimal::ZERO, turned(amount)),
+            Meaning::Sale => Kind::Sale,
+            Meaning::Refund => Kind::Refund,
+            Meaning::Payout => Kind::Payout,
+            Meaning::PayoutReversal => Kind::PayoutReversal,
+            Meaning::Chargeback => Kind::Chargeback,
+            Meaning::ChargebackReversal => Kind::ChargebackReversal,
+            Meaning::TopUp => Kind::TopUp,
+            Meaning::Adjustment => Kind::Adjustment,
+        };
+        (kind, amount, Decimal::ZERO)
+    }
+}
+
+/// What an entry type of the API's topic `funds` means; `None` for one that the README's table does not list.
+pub fn entry_meaning(entry_type: &str) -> Option<Meaning> {
+    match entry_type {
+        "capture" => Some(Meaning::Sale),
+        "refund" => Some(Meaning::Refund),
+        "fees-retained" => Some(Meaning::Fee),
+        "payout-scheduled" | "scheduled-for-payout" => Some(Meaning::Payout),
+        "payout-aborted" => Some(Meaning::PayoutReversal),
+        "retained-disputed-capture" => Some(Meaning::Chargeback),
+        "returned-disputed-capture" => Some(Meaning::ChargebackReversal),
+        "top-up" => Some(Meaning::TopUp),
+        "correction" | "credit-note" => Some(Meaning::Adjustment),
+        _ => None,
+    }
 }
 
 /// What the portal's word for a type means; `None` for a word that the README's table does not list.
@@ -45,13 +92,7 @@ pub fn portal_line(row: Row<'_>) -> Result<Line<'_>, String> {
     let amount = amount(&row.amount, currency, "the amount")?;
     let on = day(&row.booked).ok_or_else(|| not_a_day(&row.booked, "booking date"))?;
     let meaning = meaning(&row.kind);
-    let (kind, gross, fee) = match meaning {
-        Some(Meaning::Sale) => (Kind::Sale, amount, Decimal::ZERO),
-        Some(Meaning::Refund) => (Kind::Refund, amount, Decimal::ZERO),
-        Some(Meaning::Fee) => (Kind::Fee, Decimal::ZERO, turned(amount)),
-        Some(Meaning::Payout) => (Kind::Payout, amount, Decimal::ZERO),
-        None => (Kind::Adjustment, amount, Decimal::ZERO),
-    };
+    let (kind, gross, fee) = meaning.unwrap_or(Meaning::Adjustment).money(amount);
     let mut line = Line::new(row.psp_reference, kind, on, gross, fee, currency);
     if meaning == Some(Meaning::Fee) {
         line.fee_type = FeeType::Processing;
@@ -60,6 +101,38 @@ pub fn portal_line(row: Row<'_>) -> Result<Line<'_>, String> {
     line.reference = row.reference;
     line.remote_type = row.kind;
     line.method = row.method;
+    Ok(line)
+}
+
+/// The line of one entry of the API's topic `funds`, whose ledger and day are filled in.
+///
+/// Kind, day, amounts and id are those of the portal's report. Fees retained are named `<ledger id>-<yyyymmdd>`, as
+/// the portal names them: the API's documentation shows other ids for them, and the same fees by API and by file are
+/// one movement.
+///
+/// # Errors
+///
+/// A currency, amount or day that cannot be used; the text names it.
+pub fn entry_line(entry: Entry<'_>) -> Result<Line<'_>, String> {
+    let currency = currency(&entry.currency)?;
+    let amount = minor(entry.amount, currency)?;
+    let on = day(&entry.ledger_date).ok_or_else(|| not_a_day(&entry.ledger_date, "ledger date"))?;
+    let meaning = entry_meaning(&entry.entry_type);
+    let (kind, gross, fee) = meaning.unwrap_or(Meaning::Adjustment).money(amount);
+    let id = match meaning {
+        Some(Meaning::Fee) => Cow::Owned(format!("{}-{}", entry.ledger_id, on.format("%Y%m%d"))),
+        _ => entry.psp_reference,
+    };
+    let mut line = Line::new(id, kind, on, gross, fee, currency);
+    match meaning {
+        Some(Meaning::Fee) => line.fee_type = FeeType::Processing,
+        // A dispute has the id of the capture that it is about.
+        Some(Meaning::Chargeback | Meaning::ChargebackReversal) => line.original_id = line.id.clone(),
+        _ => {}
+    }
+    line.unknown = meaning.is_none();
+    line.reference = entry.reference;
+    line.remote_type = entry.entry_type;
     Ok(line)
 }
 
@@ -109,6 +182,8 @@ pub enum Settler {
     Xml,
     /// Transactions of the old workbook.
     Workbook,
+    /// Entries of the API.
+    Api,
 }
 
 impl Settle for Settler {
@@ -118,6 +193,7 @@ impl Settle for Settler {
             Settler::Portal => portal_line(serde_json::from_slice(row).map_err(shape)?),
             Settler::Xml => transaction_line(serde_json::from_slice(row).map_err(shape)?, false),
             Settler::Workbook => transaction_line(serde_json::from_slice(row).map_err(shape)?, true),
+            Settler::Api => entry_line(serde_json::from_slice(row).map_err(shape)?),
         };
         line.map_err(|what| damaged(&what))
     }
@@ -145,7 +221,15 @@ impl PayoutId {
     ///
     /// A PSP reference that is not `<ledger id>-<payout number>`, or a column that says otherwise.
     pub fn of(row: &Row<'_>) -> Result<PayoutId, String> {
-        let id = row.psp_reference.as_ref();
+        PayoutId::parse(&row.psp_reference, &row.payout)
+    }
+
+    /// Reads a PSP reference, and compares it with a payout number that is told beside it; empty if none is.
+    ///
+    /// # Errors
+    ///
+    /// As [`PayoutId::of`].
+    pub fn parse(id: &str, told: &str) -> Result<PayoutId, String> {
         let parts = id.rsplit_once('-').filter(|(ledger, number)| {
             !ledger.is_empty()
                 && Name::is_plain(id)
@@ -161,10 +245,10 @@ impl PayoutId {
         };
         let count: u64 =
             number.parse().map_err(|_| format!("the payout number {} is too long", short(number)))?;
-        if !row.payout.is_empty() && row.payout != number {
+        if !told.is_empty() && told != number {
             return Err(format!(
                 "the payout number's column says {}, the PSP reference {id}; download the report again",
-                short(&row.payout)
+                short(told)
             ));
         }
         let previous =
@@ -215,10 +299,15 @@ impl Tally {
 /// unit or by ledger.
 pub fn check_account(account: Option<&str>, name: &Name, unit: &str, ledger: Option<&str>) -> Option<Hold> {
     let wanted = account?;
-    (wanted != unit && Some(wanted) != ledger).then(|| {
+    (number_of(wanted) != unit && Some(wanted) != ledger).then(|| {
         let found = ledger.map_or_else(|| unit.to_owned(), |ledger| format!("{unit} (ledger {ledger})"));
         wrong_account(name, &found, wanted)
     })
+}
+
+/// The number of a handle such as `api:123456` or `NO:123456`; any other text is its own number.
+pub fn number_of(handle: &str) -> &str {
+    handle.split_once(':').map_or(handle, |(_, number)| number)
 }
 
 /// The hold of rows whose payout row a report does not show.
@@ -247,6 +336,18 @@ pub fn currency(code: &str) -> Result<Currency, String> {
 /// A text that is no amount, or has more decimals than the currency.
 pub fn amount(text: &str, currency: Currency, what: &str) -> Result<Decimal, String> {
     parse_amount(text, currency.digits()).map_err(|error| format!("{what}: {error}"))
+}
+
+/// An amount that the API counts in minor units.
+///
+/// # Errors
+///
+/// An amount beyond any real one.
+pub fn minor(amount: i64, currency: Currency) -> Result<Decimal, String> {
+    if amount.unsigned_abs() >= 10u64.pow(u32::try_from(LIMIT_DIGITS).unwrap_or(15)) {
+        return Err(format!("the amount {amount} is beyond any real one"));
+    }
+    Ok(from_minor(amount, currency.digits()))
 }
 
 /// The amount with the other sign; 0 stays 0, since a negative zero would be printed as one.

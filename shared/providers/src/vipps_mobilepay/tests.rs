@@ -91,7 +91,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Group>, ReadError> {
     read_with(bytes, &Terms::plain())
 }
 
-fn text(line: &Line<'_>) -> String {
+pub fn text(line: &Line<'_>) -> String {
     format!(
         "  {:<10} {}  gross {:>10}  fee {:>7}  {}  ref \"{}\"  type \"{}\"  method \"{}\"{}",
         line.kind.to_string(),

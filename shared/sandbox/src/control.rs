@@ -1,0 +1,139 @@
+//! The control below `/sandbox`: what was called, what was booked, what the truth is, and what happens next.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use http::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::faults::{Faults, Injector};
+use crate::systems::{System, Systems};
+use crate::tripletex::Lock;
+use crate::wire::{self, Request};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Close {
+    /// Any day of the month, or the month as `2026-10`.
+    month: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockAccount {
+    account: i64,
+    #[serde(default)]
+    vat: Option<String>,
+    #[serde(default)]
+    inactive: Option<bool>,
+    #[serde(default)]
+    requires_department: Option<bool>,
+    #[serde(default)]
+    requires_project: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    system: Option<System>,
+}
+
+/// Answers a request to the control; faults never happen to it.
+pub(crate) fn handle(
+    systems: &mut Systems,
+    faults: &mut Injector,
+    now: DateTime<Utc>,
+    request: &Request,
+) -> Response<Vec<u8>> {
+    let segments = request.segments();
+    if segments == ["redirected"] {
+        systems.redirects_followed += 1;
+        return wire::json(200, &json!({}));
+    }
+    match (request.method.as_str(), segments.as_slice()) {
+        ("GET", ["calls"]) => wire::json(200, &systems.calls_json()),
+        ("DELETE", ["calls"]) => {
+            systems.forget_calls();
+            done(true)
+        }
+        ("GET", ["vouchers"]) => wire::json(200, &vouchers(systems)),
+        ("GET", ["payouts"]) => {
+            let payouts: Vec<Value> = systems.truths(now).iter().map(|truth| truth.json()).collect();
+            wire::json(200, &json!({ "base_on": systems.base_on.to_string(), "payouts": payouts }))
+        }
+        ("GET", ["faults"]) => wire::json(200, &faults.happened_json()),
+        ("PUT", ["faults"]) => with(request, |spec: Faults| {
+            faults.set(Some(spec));
+            true
+        }),
+        ("DELETE", ["faults"]) => {
+            faults.set(None);
+            done(true)
+        }
+        ("POST", ["close-period"]) => with(request, |close: Close| {
+            let day = close.month.parse::<NaiveDate>().or_else(|_| format!("{}-01", close.month).parse());
+            day.map(|day| systems.tripletex.close_period(day)).is_ok()
+        }),
+        ("POST", ["lock-account"]) => with(request, |lock: LockAccount| {
+            systems.tripletex.lock(&Lock {
+                account: lock.account,
+                vat: lock.vat,
+                inactive: lock.inactive,
+                department: lock.requires_department,
+                project: lock.requires_project,
+            })
+        }),
+        ("POST", ["expire-tokens"]) => with(request, |which: Which| {
+            systems.expire_tokens(which.system);
+            true
+        }),
+        ("POST", ["settle"]) => with(request, |which: Which| match (which.system, which.id) {
+            (Some(System::Stripe), id) => systems.stripe.settle(id.as_deref()),
+            (Some(System::VippsMobilepay), _) => systems.vipps.settle(),
+            (Some(System::Tripletex), _) => false,
+            (None, Some(id)) if id.starts_with("po_") => systems.stripe.settle(Some(&id)),
+            (None, Some(_)) => systems.vipps.settle(),
+            (None, None) => {
+                let stripe = systems.stripe.settle(None);
+                systems.vipps.settle() || stripe
+            }
+        }),
+        ("POST", ["fail-payout"]) => with(request, |which: Which| match which.id {
+            Some(id) if id.starts_with("po_") => systems.stripe.fail(&id, now),
+            Some(id) => systems.vipps.fail(&id),
+            None => false,
+        }),
+        _ => wire::json(404, &json!({ "error": "no such control" })),
+    }
+}
+
+/// Every voucher, and how many there are of each reference.
+fn vouchers(systems: &Systems) -> Value {
+    let vouchers = systems.tripletex.vouchers();
+    let mut references: BTreeMap<String, u64> = BTreeMap::new();
+    for voucher in &vouchers {
+        if let Some(reference) = voucher.get("reference").and_then(Value::as_str) {
+            *references.entry(reference.to_owned()).or_default() += 1;
+        }
+    }
+    let twice: Vec<&String> =
+        references.iter().filter(|(_, count)| **count > 1).map(|(name, _)| name).collect();
+    json!({ "vouchers": vouchers, "twice": twice, "references": references })
+}
+
+/// Does something with the body, where an empty one stands for an empty object.
+fn with<T: for<'d> Deserialize<'d>>(request: &Request, act: impl FnOnce(T) -> bool) -> Response<Vec<u8>> {
+    let body = if request.body.is_empty() { b"{}" } else { request.body };
+    match serde_json::from_slice(body) {
+        Ok(read) => done(act(read)),
+        Err(error) => wire::json(400, &json!({ "error": error.to_string() })),
+    }
+}
+
+fn done(done: bool) -> Response<Vec<u8>> {
+    if done { wire::json(200, &json!({ "done": true })) } else { wire::json(409, &json!({ "done": false })) }
+}
