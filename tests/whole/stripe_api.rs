@@ -461,12 +461,14 @@ async fn fault_011_a_right_that_the_key_lacks_is_named() {
     shop.account().forbidden = vec!["rak_payout_read"];
     let error = shop.discover(None).await.unwrap_err();
     assert!(
-        error.kind == Kind::Auth && error.to_string().contains("permission missing: rak_payout_read"),
+        error.kind == Kind::Permission && error.to_string().contains("permission missing: rak_payout_read"),
         "{error}"
     );
     assert!(!error.to_string().contains(KEY), "{error}");
     shop.account().forbidden = vec!["rak_balance_read", "rak_charge_read"];
-    let error = shop.check().await.unwrap_err().to_string();
+    let error = shop.check().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Permission);
+    let error = error.to_string();
     assert!(error.contains("may not read balance:") && error.contains("rak_balance_read"), "{error}");
     assert!(
         error.contains("may not read balance transactions") && error.contains("rak_charge_read"),

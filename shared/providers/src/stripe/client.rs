@@ -369,7 +369,7 @@ pub async fn check(access: &Access<'_>) -> Result<(String, Vec<String>), Error> 
         }
     }
     if !missing.is_empty() {
-        return Err(Error::auth(format!("the key {}", missing.join("; the key "))));
+        return Err(Error::new(Kind::Permission, format!("the key {}", missing.join("; the key "))));
     }
     let mode = if client.live { "live mode" } else { "test mode" };
     let text = format!("the key may read balance, payouts and balance transactions ({mode})");
