@@ -1,8 +1,9 @@
 //! The World: every dependency that is not data.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -81,7 +82,42 @@ pub struct World {
     pub secrets: Arc<dyn Secrets>,
     /// Seals tokens in the table.
     pub vault: Arc<dyn Vault>,
+    /// Calls that this process may make without asking the table again.
+    pub purse: Purse,
     attempts: AtomicU64,
+}
+
+/// Calls taken from a shared bucket and not yet made, by bucket. They live as long as the process, whatever number of
+/// clients it makes.
+#[derive(Debug, Default)]
+pub struct Purse(Mutex<HashMap<String, i64>>);
+
+impl Purse {
+    /// Takes one; `false` if there is none.
+    pub fn spend(&self, bucket: &str) -> bool {
+        let Ok(mut held) = self.0.lock() else { return false };
+        match held.get_mut(bucket) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Puts some in.
+    pub fn put(&self, bucket: &str, count: i64) {
+        if let Ok(mut held) = self.0.lock() {
+            *held.entry(bucket.to_owned()).or_default() += count;
+        }
+    }
+
+    /// Throws away what is left of a bucket.
+    pub fn empty(&self, bucket: &str) {
+        if let Ok(mut held) = self.0.lock() {
+            held.remove(bucket);
+        }
+    }
 }
 
 impl std::fmt::Debug for World {
@@ -116,6 +152,7 @@ impl World {
             hosts: Hosts::Loopback,
             secrets: Arc::new(NoSecrets),
             vault: Arc::new(NoVault),
+            purse: Purse::default(),
             attempts: AtomicU64::new(0),
         }
     }

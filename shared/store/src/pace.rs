@@ -3,8 +3,6 @@
 //! Tokens are taken a few at a time, so that most calls cost nothing. When the other side says "too many" the bucket
 //! is closed for everyone until the time that it named.
 
-use std::sync::Mutex;
-
 use chrono::{DateTime, Duration, Utc};
 use edge::{Error, World};
 use serde::{Deserialize, Serialize};
@@ -20,9 +18,6 @@ pub struct Rate {
     /// Calls that may be made at once.
     pub burst: u32,
 }
-
-/// Tokens taken at a time.
-const BATCH: i64 = 4;
 
 /// The longest that a worker waits for a token itself; beyond, the work is given back.
 const WAIT_MAX: Duration = Duration::seconds(5);
@@ -53,13 +48,12 @@ pub struct Pace<'w> {
     world: &'w World,
     key: Key,
     rate: Rate,
-    taken: Mutex<i64>,
 }
 
 impl<'w> Pace<'w> {
     /// The bucket of a credential (by its fingerprint) at a host.
     pub fn new(world: &'w World, host: &str, credential: &str, rate: Rate) -> Pace<'w> {
-        Pace { world, key: Key::pace(host, credential), rate, taken: Mutex::new(0) }
+        Pace { world, key: Key::pace(host, credential), rate }
     }
 
     /// Waits until one more call may be made.
@@ -68,18 +62,13 @@ impl<'w> Pace<'w> {
     ///
     /// [`edge::Kind::Retry`] with the time to wait if that is long.
     pub async fn take(&self) -> Result<(), Error> {
-        if let Ok(mut taken) = self.taken.lock()
-            && *taken > 0
-        {
-            *taken -= 1;
+        if self.world.purse.spend(&self.key.company) {
             return Ok(());
         }
         for _ in 0..RACES_MAX {
             match self.try_take().await? {
                 Turn::Taken => {
-                    if let Ok(mut taken) = self.taken.lock() {
-                        *taken += self.batch() - 1;
-                    }
+                    self.world.purse.put(&self.key.company, self.batch() - 1);
                     return Ok(());
                 }
                 Turn::Wait(wait) if wait > WAIT_MAX => {
@@ -95,8 +84,9 @@ impl<'w> Pace<'w> {
         Err(Error::retry(format!("{}: too many workers call at once", self.key.company)))
     }
 
+    /// Tokens taken at a time.
     fn batch(&self) -> i64 {
-        BATCH.min(i64::from(self.rate.burst)).max(1)
+        i64::from(self.rate.burst / 4).clamp(1, 10)
     }
 
     async fn try_take(&self) -> Result<Turn, Error> {
@@ -136,9 +126,7 @@ impl<'w> Pace<'w> {
     ///
     /// If the store does not answer.
     pub async fn close(&self, wait: std::time::Duration) -> Result<(), Error> {
-        if let Ok(mut taken) = self.taken.lock() {
-            *taken = 0;
-        }
+        self.world.purse.empty(&self.key.company);
         let table = Table::of(self.world);
         let now = self.world.clock.now();
         let until = now + Duration::from_std(wait).unwrap_or(Duration::hours(1));
