@@ -65,7 +65,7 @@ def main():
         sums = defaultdict(Decimal)
         for voucher in found[:1]:
             for posting in voucher["postings"]:
-                sums[str(posting["account"])] += Decimal(str(posting["amountGross"]))
+                sums[str(posting["account"])] += Decimal(str(posting["gross"]))
             documents += min(1, voucher["attachments"])
             if voucher["attachments"] > 1:
                 wrong.append(f"{settlement} has {voucher['attachments']} documents")

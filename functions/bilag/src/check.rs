@@ -62,13 +62,11 @@ enum Answer {
 
 impl Answer {
     fn of(place: &str, error: &Error) -> Answer {
-        let remedy = match error.kind {
-            Kind::Auth => "; put valid credentials into the secret bundle",
-            Kind::Permission => "; give the credentials this right",
-            Kind::Retry => return Answer::Unreachable(format!("{place}: {error}; try again later")),
-            _ => "",
-        };
-        Answer::Wrong(format!("{place}: {error}{remedy}"))
+        match error.kind {
+            Kind::Retry => Answer::Unreachable(format!("{place}: {error}; try again later")),
+            // The message names the remedy.
+            _ => Answer::Wrong(format!("{place}: {error}")),
+        }
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Wishes {
     /// The payment providers.
     #[arg(long, value_delimiter = ',', default_value = "stripe,vipps-mobilepay")]
     providers: Vec<String>,
+    /// Fetch by API, rather than from dropped reports.
+    #[arg(long)]
+    api: bool,
 }
 
 /// What differs by country: currency, time zone, and account numbers usual in its chart.
@@ -106,20 +109,73 @@ pub fn init(out: Out, wishes: &Wishes) -> Result<Exit, Error> {
         make(&wishes.home.join("inbox").join(&wishes.company).join(connection(name)))?;
     }
     std::fs::write(&path, text).map_err(|error| Error::file("cannot write", &path, error))?;
+    let secrets = secrets(wishes);
+    if !secrets.is_empty() {
+        write_secrets(&wishes.home.join("secrets.toml"), &secrets)?;
+    }
     let home = wishes.home.display();
     out.object(&json!({ "type": "home", "home": wishes.home, "config": path }));
-    out.text(&format!(
-        "made {home}\n  1. look through {}: account numbers are suggestions, check them with your accountant\n  \
-         2. drop reports into {home}/inbox/{}/<connection>/\n  3. bilag preview {home}\n  4. bilag run {home}",
-        path.display(),
-        wishes.company
-    ));
+    let mut steps = vec![format!(
+        "look through {}: account numbers are suggestions, check them with your accountant",
+        path.display()
+    )];
+    if !secrets.is_empty() {
+        steps.push(format!("put the credentials into {home}/secrets.toml"));
+        steps.push(format!("bilag check {home}"));
+    }
+    if !wishes.api {
+        steps.push(format!("drop reports into {home}/inbox/{}/<connection>/", wishes.company));
+    }
+    steps.push(format!("bilag preview {home}"));
+    steps.push(format!("bilag run {home}"));
+    out.text(&format!("made {home}"));
+    for (index, step) in steps.iter().enumerate() {
+        out.text(&format!("  {}. {step}", index + 1));
+    }
     Ok(Exit::Done)
 }
 
 /// The connection's name: the provider's, shortened.
 fn connection(provider: &str) -> &str {
     provider.split('-').next().unwrap_or(provider)
+}
+
+/// A table for each entry that needs credentials, with empty fields.
+fn secrets(wishes: &Wishes) -> String {
+    let mut text = String::new();
+    let mut table = |entry: &str, fields: &[&str]| {
+        text.push_str(&format!("[{}.{entry}]\n", wishes.company));
+        for field in fields {
+            let empty = if field.ends_with('s') { "[]" } else { "\"\"" };
+            text.push_str(&format!("{field} = {empty}\n"));
+        }
+        text.push('\n');
+    };
+    if let Some(system) = accounting::find(&wishes.system).filter(|system| system.needs_secret()) {
+        table(system.name(), system.secret_fields());
+    }
+    for provider in wishes.providers.iter().filter(|_| wishes.api).filter_map(|name| providers::find(name)) {
+        if let Some(api) = provider.api() {
+            table(provider.name(), api.secret_fields());
+        }
+    }
+    text
+}
+
+/// Writes a file that only its owner reads; one that is there is left alone.
+fn write_secrets(path: &Path, text: &str) -> Result<(), Error> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(mut file) => {
+            file.write_all(text.as_bytes()).map_err(|error| Error::file("cannot write", path, error))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::file("cannot write", path, error)),
+    }
 }
 
 fn mapping(wishes: &Wishes, country: &Country, start_on: NaiveDate) -> String {
@@ -136,8 +192,15 @@ time_zone = "{zone}"
 
 [accounting]
 system = "{system}"
-
+{secret}
 "#,
+        secret = match accounting::find(&wishes.system).filter(|system| system.needs_secret()) {
+            Some(system) => format!(
+                "secret = \"{}\"            # the entry of HOME/secrets.toml\npost = \"booked\"                 # or \"draft\"\n",
+                system.name()
+            ),
+            None => String::new(),
+        },
         company = wishes.company,
         code = country.code,
         currency = country.currency,
@@ -152,10 +215,14 @@ start_on = {start_on}          # the first payout day that bilag books
 book = "clearing"               # or "sales": gross to revenue, with VAT
 granularity = "summary"         # or "transaction": one line per row
 cut_off = "payout"              # or "month": one part per month
-# account = ""                  # the provider account's id or number; files must match it
+{secret}# account = ""                  # the provider account's id or number; files and answers must match it
 
 "#,
             name = connection(provider),
+            secret = match wishes.api {
+                true => format!("secret = \"{provider}\"   # the entry of HOME/secrets.toml\n"),
+                false => String::new(),
+            },
         ));
     }
     text.push_str(&format!(

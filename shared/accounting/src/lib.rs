@@ -31,6 +31,11 @@ pub trait System: Sync {
     /// Whether a secret is needed.
     fn needs_secret(&self) -> bool;
 
+    /// The fields of the secret's entry; names in the plural are lists.
+    fn secret_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether vouchers can be written as drafts.
     fn has_drafts(&self) -> bool;
 

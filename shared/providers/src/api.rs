@@ -37,6 +37,9 @@ pub trait Api: Sync {
     /// The name of the rows that [`Pages`] archives, known to [`crate::Provider::settler`].
     fn format(&self) -> &'static str;
 
+    /// The fields of the secret's entry; names in the plural are lists.
+    fn secret_fields(&self) -> &'static [&'static str];
+
     /// How long after one look for payouts the next is due, where nothing says otherwise.
     fn interval(&self) -> Duration;
 

@@ -46,6 +46,10 @@ impl System for Tripletex {
         true
     }
 
+    fn secret_fields(&self) -> &'static [&'static str] {
+        &["consumer_token", "employee_token"]
+    }
+
     fn has_drafts(&self) -> bool {
         true
     }

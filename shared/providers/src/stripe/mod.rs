@@ -104,6 +104,10 @@ impl Api for Stripe {
         BALANCE_TRANSACTIONS
     }
 
+    fn secret_fields(&self) -> &'static [&'static str] {
+        &["api_key", "webhook_secrets"]
+    }
+
     fn interval(&self) -> Duration {
         Duration::hours(1)
     }

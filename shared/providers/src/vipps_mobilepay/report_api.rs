@@ -29,6 +29,10 @@ impl Api for VippsMobilePay {
         REPORT_API
     }
 
+    fn secret_fields(&self) -> &'static [&'static str] {
+        &["client_id", "client_secret", "subscription_key", "merchant_serial_number", "webhook_secrets"]
+    }
+
     fn interval(&self) -> Duration {
         Duration::hours(1)
     }
