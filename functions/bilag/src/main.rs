@@ -131,6 +131,11 @@ impl Command {
         }
     }
 
+    /// Whether it works on whatever is due.
+    fn passes(&self) -> bool {
+        matches!(self, Command::Run { .. } | Command::Backfill { .. })
+    }
+
     /// Whether it works on a copy that is thrown away.
     fn rehearses(&self) -> bool {
         matches!(self, Command::Preview { .. } | Command::Check { .. })
@@ -215,7 +220,12 @@ fn through_the_door(
         };
         let out = Out { json: cli.json };
         let command = async {
-            let _turn = served.turn().await;
+            // Claims keep commands apart from the schedule's work; only a copy of the state needs it at rest, and two
+            // passes at once would only wait for each other.
+            let _turn = match cli.command.rehearses() || cli.command.passes() {
+                true => Some(served.turn().await),
+                false => None,
+            };
             if cli.command.rehearses() {
                 let root = cli.command.home().unwrap_or(Path::new("")).to_owned();
                 let copy = Home::rehearse_served(&root).await?;

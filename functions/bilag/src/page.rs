@@ -39,11 +39,7 @@ pub async fn answer(served: Rc<Served>, request: hyper::Request<Incoming>) -> An
     if request.uri().path() != "/" {
         return plain(StatusCode::NOT_FOUND, "there is one page: /\n");
     }
-    let report = {
-        let _turn = served.turn().await;
-        Report::read(&served.home).await
-    };
-    match report {
+    match Report::read(&served.home).await {
         Ok(report) => page(&render(&report)),
         Err(error) => {
             tracing::error!(%error, "the page cannot be made");

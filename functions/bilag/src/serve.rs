@@ -44,7 +44,7 @@ pub struct Ports {
     pub page_port: u16,
 }
 
-/// A home that is served: one pass or command at a time works on it.
+/// A home that is served: one pass at a time works on it.
 pub struct Served {
     /// The home.
     pub home: Home,

@@ -98,13 +98,35 @@ async fn work<'w>(
     (version, config): (&str, &'w Config),
     systems: &Systems,
 ) -> Result<Result<(Walked, Box<dyn Books + 'w>), Hold>, Error> {
-    let vouchers = match plan::vouchers(world, config, systems(config)?, &held.body).await? {
-        Ok(vouchers) => vouchers,
-        Err(hold) => return Ok(Err(hold)),
+    let vouchers = match pinned(world, table, held).await? {
+        Some(vouchers) => vouchers,
+        None => match plan::vouchers(world, config, systems(config)?, &held.body).await? {
+            Ok(vouchers) => vouchers,
+            Err(hold) => return Ok(Err(hold)),
+        },
     };
     let books = open_through(world, config, systems).await?;
     let walked = post(world, table, held, &vouchers, books.as_ref(), version).await?;
     Ok(Ok((walked, books)))
+}
+
+/// The vouchers of a plan that is pinned, as they were planned: a newer version of bilag might cut them otherwise.
+/// All of them were written before the pin.
+async fn pinned(
+    world: &World,
+    table: &Table<'_>,
+    held: &Stored<SettlementItem>,
+) -> Result<Option<Vec<Voucher>>, Error> {
+    if held.body.config.is_none() {
+        return Ok(None);
+    }
+    let mut vouchers = Vec::new();
+    for read in of_this_revision(table, held).await? {
+        if read.body.state != VoucherState::Superseded {
+            vouchers.push(archive::voucher(world, &held.key.company, &read.body.hash).await?);
+        }
+    }
+    Ok((!vouchers.is_empty()).then_some(vouchers))
 }
 
 /// Attaches the documents of vouchers that were booked just now. They are booked; what fails here stays owed and due.
