@@ -7,7 +7,6 @@ use bilag_tests::transport::{Loss, Transport};
 use bilag_tests::{Journal, Stripe, TestHome, pass};
 use chrono::Duration;
 use embedded::Embedded;
-use store::table::TRIES_MAX;
 use store::{SettlementItem, SettlementState, Table, VoucherItem, VoucherState};
 
 /// A home with two settlements in two files.
@@ -222,7 +221,8 @@ async fn fault_044_a_settlement_that_fails_again_and_again_is_held_as_poison_and
     clean_pass(&home, &store, "first").await;
     let before = home.journal("acme").text;
     home.drop_file("acme/shop/c.csv", Stripe::simple("po_3", "2026-01-07").csv());
-    for attempt in 0..TRIES_MAX + 1 {
+    // Hours of trouble are waited through; a day of it is not.
+    for attempt in 0..=post_voucher::FAILURES_MAX + 1 {
         home.clock.forward(Duration::hours(1));
         let line = Transport::new(store.clone(), |call| {
             (call.path.contains("/rows/") && !call.writes()).then_some(Loss::Before)

@@ -612,7 +612,7 @@ async fn fault_011_a_right_that_is_missing_is_named() {
     })
     .await;
     let error = connection.error().await;
-    assert_eq!(error.kind, Kind::Auth);
+    assert_eq!(error.kind, Kind::Permission);
     assert!(error.to_string().contains("answer 403 no access; the keys lack the right"), "{error}");
 }
 

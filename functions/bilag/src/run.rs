@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use check_config::Verdict;
 use chrono::{DateTime, Duration, Utc};
-use edge::Error;
+use edge::{Error, Kind};
 use import_file::Imported;
 use ledger::Voucher;
 use ledger::voucher::grouped;
@@ -40,10 +40,11 @@ pub async fn run(home: &Home, out: Out, how: How) -> Result<Exit, Error> {
     let mut work = Work::default();
     let bar = out.progress("working");
     loop {
-        work.unknown = 0;
+        (work.unknown, work.failed) = (0, None);
         work.pass(home, &bar).await?;
+        let waiting_helps = work.failed.as_ref().is_none_or(|error| error.kind == Kind::Retry);
         match next_due(home).await? {
-            Some(due) if due <= end && work.failed.is_none() => {
+            Some(due) if due <= end && waiting_helps => {
                 let wait = (due - home.world.clock.now()).max(Duration::milliseconds(50));
                 tokio::time::sleep(wait.to_std().unwrap_or_default()).await;
             }

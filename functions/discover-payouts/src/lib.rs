@@ -8,7 +8,7 @@ use std::time::Duration;
 use edge::config::{Config, Connection};
 use edge::{Error, Kind, World};
 use intake::Intake;
-use ledger::{Cause, Head, Hold, Purpose, Totals};
+use ledger::{Cause, Head, Hold, Name, Purpose, Totals};
 use providers::{Access, Announced, Api, Provider, Ready, Terms};
 use store::item::{Backfill, ConnectionItem, Fetch, Source};
 use store::table::{Claim, Stored, Written};
@@ -185,7 +185,12 @@ impl Asked<'_> {
         index: usize,
         again: bool,
     ) -> Result<bool, Error> {
-        let key = Key::settlement(&self.config.company.id, &announced.name);
+        let name = &announced.name;
+        if !Name::is_plain(&name.id) || !name.scope.is_empty() && !Name::is_plain(&name.scope) {
+            let what = format!("{}: an id that cannot be a settlement's name", self.provider.title());
+            return Err(Error::new(Kind::Rejected, what));
+        }
+        let key = Key::settlement(&self.config.company.id, name);
         let due_at = intake::in_order(self.world.clock.now(), index);
         let fresh = self.item(announced)?;
         let trail = Trail::new(self.world, "", &fresh.state, "announced by the provider").under(self.version);
@@ -194,7 +199,18 @@ impl Asked<'_> {
         }
         for _ in 0..3 {
             let Some(read) = table.get::<SettlementItem>(&key).await? else { return Ok(false) };
-            let Some((next, why)) = changed(&read.body, &fresh, again) else { return Ok(false) };
+            let renamed = !self.config.connections.contains_key(&read.body.connection);
+            let (next, why) = match changed(&read.body, &fresh, again) {
+                Some((next, why)) if renamed => {
+                    (SettlementItem { connection: self.name.to_owned(), ..next }, why)
+                }
+                Some(change) => change,
+                None if renamed && read.body.state != SettlementState::Posting => {
+                    let why = format!("connection {} is now {}", read.body.connection, self.name);
+                    (SettlementItem { connection: self.name.to_owned(), ..read.body.clone() }, why)
+                }
+                None => return Ok(false),
+            };
             let trail = Trail::new(self.world, &read.body.state, &next.state, why).under(self.version);
             let due = match &next.fetch {
                 Some(_) => Some(Due { function: "fetch-settlement", at: due_at }),

@@ -149,6 +149,9 @@ async fn attach(
     }
 }
 
+/// Tries in a row, over about a day, after which a settlement is held as poison.
+pub const FAILURES_MAX: u32 = 32;
+
 /// The first wait after an accounting system did not answer; it doubles up to an hour.
 const WAIT: Duration = Duration::seconds(5);
 const WAIT_MAX: Duration = Duration::hours(1);
@@ -167,6 +170,9 @@ async fn failed(
         Kind::Auth => hold(Cause::Credentials, "put valid credentials into the secret bundle, then retry"),
         Kind::Permission => hold(Cause::Permission, "give the credentials this right, then retry"),
         Kind::Rejected => hold(Cause::Schema, "update bilag, then retry"),
+        _ if held.body.failures >= FAILURES_MAX => {
+            hold(Cause::Poison, "look at the trail, mend what does not answer, then release")
+        }
         Kind::Retry | Kind::Config | Kind::Bug => {
             let doubling = 2i32.saturating_pow(held.body.failures.min(10));
             let asked = error.after.and_then(|after| Duration::from_std(after).ok()).unwrap_or_default();
@@ -175,11 +181,7 @@ async fn failed(
             let trail = Trail::new(world, &held.body.state, &held.body.state, error.to_string());
             let crashed = error.kind == Kind::Bug;
             table.release(&mut held, due, !crashed, Some(trail)).await?;
-            if error.kind != Kind::Retry {
-                return Err(error);
-            }
-            tracing::warn!(settlement.id = name, %error, "not posted yet");
-            return Ok(Posted { unknown: true, ..Posted::default() });
+            return Err(error);
         }
     };
     hold_it(world, table, held, hold).await

@@ -188,7 +188,7 @@ impl Totals {
                     head.closing - end,
                     head.currency,
                 ),
-                "download the report again with all rows and all columns, and drop it in the inbox",
+                "retry fetches an API's rows again; or download the report with all rows and columns, and drop it in the inbox",
             ));
         }
         if -self.payout != head.payout {
