@@ -62,6 +62,6 @@ pub async fn backfill(home: &Home, out: Out, range: &Range) -> Result<Exit, Erro
     if !discover_payouts::make_due(&home.world, &company, connection, Some(asked)).await? {
         return Err(Error::retry(format!("another worker looks for payouts of {connection}; try again")));
     }
-    let how = run::How { wait: Some(Duration::seconds(60)), explain: false };
+    let how = run::How { wait: Some(Duration::seconds(60)), piece: run::PIECE, explain: false };
     run::run(home, out, how).await
 }

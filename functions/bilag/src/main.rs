@@ -49,6 +49,10 @@ enum Command {
         /// Go on until nothing is due, at most this many seconds.
         #[arg(long, value_name = "SECONDS")]
         wait: Option<u32>,
+        /// Save what is fetched every so many seconds: what a process that dies has to fetch again at most.
+        #[arg(long, value_name = "SECONDS", default_value_t = run::PIECE.as_secs(),
+              value_parser = clap::value_parser!(u64).range(1..=300))]
+        piece: u64,
     },
     /// The same up to the vouchers, nothing written: each voucher and why each line is there.
     Preview {
@@ -248,11 +252,17 @@ fn through_the_door(
 
 async fn on_home(command: Command, home: &Home, out: Out) -> Result<Exit, Failure> {
     Ok(match command {
-        Command::Run { wait: seconds, .. } => {
-            let how = run::How { wait: seconds.map(|s| Duration::seconds(i64::from(s))), explain: false };
+        Command::Run { wait: seconds, piece, .. } => {
+            let how = run::How {
+                wait: seconds.map(|s| Duration::seconds(i64::from(s))),
+                piece: std::time::Duration::from_secs(piece),
+                explain: false,
+            };
             run::run(home, out, how).await?
         }
-        Command::Preview { .. } => run::run(home, out, run::How { wait: None, explain: true }).await?,
+        Command::Preview { .. } => {
+            run::run(home, out, run::How { wait: None, piece: run::PIECE, explain: true }).await?
+        }
         Command::Check { offline, .. } => check::check(home, out, offline).await?,
         Command::Status { .. } => status::status(home, out).await?,
         Command::Show { settlement, .. } => {

@@ -22,6 +22,8 @@ use crate::{Home, Out};
 pub struct How {
     /// Go on until nothing is due, at most this long.
     pub wait: Option<Duration>,
+    /// How long one piece of fetching goes on before it is saved.
+    pub piece: std::time::Duration,
     /// Print each voucher with the reason of each line.
     pub explain: bool,
 }
@@ -37,7 +39,7 @@ pub async fn run(home: &Home, out: Out, how: How) -> Result<Exit, Error> {
     inbox(home, out).await?;
     let end = home.world.clock.now() + how.wait.unwrap_or_else(Duration::zero);
     look_now(home).await?;
-    let mut work = Work::default();
+    let mut work = Work { piece: how.piece, ..Work::default() };
     let bar = out.progress("working");
     loop {
         (work.unknown, work.failed) = (0, None);
@@ -190,18 +192,25 @@ pub async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
     Ok(())
 }
 
-/// How long one piece of fetching goes on before other work has its turn.
-const PIECE: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long one piece of fetching goes on before it is saved and other work has its turn.
+pub const PIECE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// What a pass has done so far.
-#[derive(Default)]
 pub struct Work {
+    /// How long one piece of fetching goes on.
+    pub piece: std::time::Duration,
     /// Vouchers that were booked, with their connection.
     pub vouchers: Vec<(String, Voucher)>,
     /// Settlements whose fate is open.
     pub unknown: u64,
     /// The first failure of the store, the archive or an accounting system.
     pub failed: Option<Error>,
+}
+
+impl Default for Work {
+    fn default() -> Work {
+        Work { piece: PIECE, vouchers: Vec::new(), unknown: 0, failed: None }
+    }
 }
 
 impl Work {
@@ -248,7 +257,7 @@ impl Work {
         let world = &home.world;
         match function {
             "discover-payouts" => {
-                let looked = discover_payouts::handle(world, key, PIECE).await?;
+                let looked = discover_payouts::handle(world, key, self.piece).await?;
                 Ok(if looked.unfinished { Turn::Again } else { Turn::Ended })
             }
             "fetch-settlement" => {
@@ -256,7 +265,7 @@ impl Work {
                     bar.set_message(format!("fetching {key}: {rows} rows"));
                     bar.tick();
                 };
-                let fetched = fetch_settlement::handle(world, key, PIECE, &mut progress).await?;
+                let fetched = fetch_settlement::handle(world, key, self.piece, &mut progress).await?;
                 Ok(if fetched.unfinished { Turn::Again } else { Turn::Ended })
             }
             "post-voucher" => {

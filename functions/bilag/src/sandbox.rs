@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{Duration, Utc};
 use clap::Args;
 use edge::Error;
-use sandbox::{Fault, Faults, Options, Sandbox};
+use sandbox::{Fault, Faults, Huge, Options, Sandbox, System};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -33,6 +33,9 @@ pub struct Wishes {
     /// Leave out payouts that must be held or that wait.
     #[arg(long)]
     sound_only: bool,
+    /// One more payout of Stripe's with so many sales.
+    #[arg(long, value_name = "ROWS")]
+    huge: Option<u64>,
     /// Of a hundred calls, so many go wrong: answers lost before and after the effect, too many calls, broken pages.
     #[arg(long, default_value_t = 0)]
     faults: u8,
@@ -90,6 +93,7 @@ pub async fn sandbox(out: Out, wishes: &Wishes) -> Result<Exit, Failure> {
         payouts: wishes.payouts,
         sound_only: wishes.sound_only,
         base_on: Some(start_on),
+        huge: wishes.huge.map(|rows| Huge { system: System::Stripe, rows }),
         visible_after: std::time::Duration::from_secs(wishes.visible_after),
         faults,
         ..Options::default()

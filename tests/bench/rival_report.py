@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """What bilag does for one Stripe report, as a careful Python script with the standard library: the rival of the bench.
 
-usage: rival.py REPORT.csv
+usage: rival_report.py REPORT.csv
 
 Reads an itemized payout reconciliation, checks every row, groups by payout and currency, gives each row its day in
 Oslo, turns rows into voucher lines, proves that the payout adds up and that debit equals credit, and prints one JSON
-object per payout. Amounts are exact decimals, debit positive. "seconds" is the time for reading and for the work,
-without the start of the interpreter.
+object per payout. Amounts are exact decimals, debit positive. "seconds" and "cpu_seconds" are the time for reading and
+for the work, without the start of the interpreter.
 """
 
 import csv
@@ -15,7 +15,7 @@ import sys
 from datetime import datetime, timezone
 from decimal import Decimal, Inexact, getcontext
 from operator import itemgetter
-from time import perf_counter
+from time import perf_counter, process_time
 from zoneinfo import ZoneInfo
 
 COLUMNS = ("automatic_payout_id", "created_utc", "currency", "gross", "fee", "net", "reporting_category")
@@ -169,7 +169,7 @@ def main(arguments):
         sys.exit(__doc__)
     # Sums must be exact or fail.
     getcontext().traps[Inexact] = True
-    begin = perf_counter()
+    begin, begin_cpu = perf_counter(), process_time()
     try:
         booked = [
             {"payout": name, "on": payout.on, "rows": payout.rows, "lines": voucher(name, payout)}
@@ -178,9 +178,12 @@ def main(arguments):
         ]
     except (Refused, ArithmeticError, ValueError) as error:
         sys.exit(f"{arguments[0]}: {error!r}")
-    seconds = round(perf_counter() - begin, 6)
+    times = {
+        "seconds": round(perf_counter() - begin, 6),
+        "cpu_seconds": round(process_time() - begin_cpu, 6),
+    }
     for answer in booked:
-        print(json.dumps(answer | {"seconds": seconds}, sort_keys=True))
+        print(json.dumps(answer | times, sort_keys=True))
 
 
 if __name__ == "__main__":
