@@ -69,25 +69,35 @@ other_expense = "7790"
 
 static WORKERS: AtomicU64 = AtomicU64::new(1);
 
-/// A clock that stands still until it is told to move.
+/// A clock that moves when it is told to. One that runs moves with the time of the test's runtime as well, so that a
+/// wait on paused time is as long as it seems.
 #[derive(Debug)]
-pub struct TestClock(Mutex<DateTime<Utc>>);
+pub struct TestClock {
+    at: Mutex<DateTime<Utc>>,
+    since: Option<tokio::time::Instant>,
+}
 
 impl TestClock {
-    /// A clock at an instant such as `2026-02-10T06:00:00Z`.
+    /// A clock that stands still at an instant such as `2026-02-10T06:00:00Z`.
     pub fn at(text: &str) -> TestClock {
-        TestClock(Mutex::new(text.parse().unwrap()))
+        TestClock { at: Mutex::new(text.parse().unwrap()), since: None }
+    }
+
+    /// A clock that runs from such an instant on.
+    pub fn running(text: &str) -> TestClock {
+        TestClock { since: Some(tokio::time::Instant::now()), ..TestClock::at(text) }
     }
 
     /// Moves on, or back.
     pub fn forward(&self, by: Duration) {
-        *self.0.lock().unwrap() += by;
+        *self.at.lock().unwrap() += by;
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        *self.0.lock().unwrap()
+        let passed = self.since.map(|since| since.elapsed()).unwrap_or_default();
+        *self.at.lock().unwrap() + passed
     }
 }
 
@@ -111,6 +121,11 @@ impl TestHome {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("config")).unwrap();
         TestHome { folder, clock: Arc::new(TestClock::at("2026-02-10T06:00:00Z")) }
+    }
+
+    /// A home without any company whose clock runs with the test's runtime.
+    pub fn running(from: &str) -> TestHome {
+        TestHome { clock: Arc::new(TestClock::running(from)), ..TestHome::new() }
     }
 
     /// A home with one company under the usual [`mapping`].

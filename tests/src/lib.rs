@@ -10,12 +10,14 @@
 pub mod home;
 pub mod journal;
 pub mod reports;
+pub mod sandboxed;
 pub mod transport;
 pub mod tripletex;
 
 pub use home::{Pass, TestHome, mapping, pass};
 pub use journal::Journal;
 pub use reports::{Stripe, Vipps};
+pub use sandboxed::Sandboxed;
 
 use rust_decimal::Decimal;
 

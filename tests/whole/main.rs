@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod api_books;
+mod api_commands;
+mod api_faults;
+mod api_fetches;
+mod api_files;
+mod api_outages;
+mod api_sends;
 mod companies;
 mod crash;
 mod demo;
@@ -13,7 +20,9 @@ mod money;
 mod plans;
 mod protocol;
 mod scripted;
+mod sockets;
 mod stripe_api;
 mod tidy;
 mod tripletex_api;
 mod vipps_api;
+mod webhooks;

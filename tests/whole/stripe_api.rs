@@ -544,5 +544,5 @@ async fn fault_020_a_redirect_is_refused() {
     let shop = Connected::new().await;
     shop.fault(302, &[("location", "https://evil.example/")], "");
     let error = shop.discover(None).await.unwrap_err();
-    assert_eq!((error.kind, shop.calls().len()), (Kind::Rejected, 1));
+    assert_eq!((error.kind, shop.calls().len()), (Kind::Retry, 1));
 }

@@ -182,7 +182,7 @@ pub async fn inbox(home: &Home, out: Out) -> Result<(), Error> {
         for object in bucket::list(world, &world.places.inbox, &format!("{company}/")).await? {
             let bar = out.progress(&object.key);
             let mut progress = |rows| bar.set_message(format!("{}: {rows} rows", object.key));
-            let imported = import_file::handle(world, &object.key, &mut progress).await?;
+            let imported = Box::pin(import_file::handle(world, &object.key, &mut progress)).await?;
             bar.finish_and_clear();
             if let Imported::Read(settlements) = imported {
                 out.text(&format!("read inbox/{}: {settlements} settlements", object.key));
@@ -255,9 +255,10 @@ impl Work {
         bar: &indicatif::ProgressBar,
     ) -> Result<Turn, Error> {
         let world = &home.world;
+        // Boxed, so that what calls this does not carry the largest of them on its stack.
         match function {
             "discover-payouts" => {
-                let looked = discover_payouts::handle(world, key, self.piece).await?;
+                let looked = Box::pin(discover_payouts::handle(world, key, self.piece)).await?;
                 Ok(if looked.unfinished { Turn::Again } else { Turn::Ended })
             }
             "fetch-settlement" => {
@@ -265,13 +266,14 @@ impl Work {
                     bar.set_message(format!("fetching {key}: {rows} rows"));
                     bar.tick();
                 };
-                let fetched = fetch_settlement::handle(world, key, self.piece, &mut progress).await?;
+                let fetched =
+                    Box::pin(fetch_settlement::handle(world, key, self.piece, &mut progress)).await?;
                 Ok(if fetched.unfinished { Turn::Again } else { Turn::Ended })
             }
             "post-voucher" => {
                 let posted = match home.rehearsal {
-                    true => post_voucher::rehearse(world, key).await?,
-                    false => post_voucher::handle(world, key).await?,
+                    true => Box::pin(post_voucher::rehearse(world, key)).await?,
+                    false => Box::pin(post_voucher::handle(world, key)).await?,
                 };
                 self.unknown += u64::from(posted.unknown);
                 let connection = connection(home, key).await?;

@@ -202,6 +202,10 @@ where
 /// Takes a provider's notice.
 async fn notice(served: Rc<Served>, request: hyper::Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
+    // What says that it is too large is not waited for.
+    if hyper::body::Body::size_hint(&body).lower() > BODY_MAX as u64 {
+        return plain(http::StatusCode::PAYLOAD_TOO_LARGE, "too large\n");
+    }
     let body = match tokio::time::timeout(REQUEST, Limited::new(body, BODY_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
         Ok(Err(_)) => return plain(http::StatusCode::PAYLOAD_TOO_LARGE, "too large\n"),

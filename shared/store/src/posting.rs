@@ -272,7 +272,7 @@ pub async fn reopen(
 ///
 /// If the store does not answer; the voucher's state then says how to go on.
 pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outcome, Error> {
-    walk_if(world, outbox, key, |_| true).await
+    Box::pin(walk_if(world, outbox, key, |_| true)).await
 }
 
 /// As [`walk`], but an unsent voucher is sent only as it is planned here: another worker, which acts on what it read
@@ -283,7 +283,7 @@ pub async fn walk(world: &World, outbox: &dyn Outbox, key: &Key) -> Result<Outco
 /// As [`walk`].
 pub async fn walk_planned(world: &World, outbox: &dyn Outbox, voucher: &Voucher) -> Result<Outcome, Error> {
     let (key, hash) = (Key::voucher(&voucher.company, &voucher.reference), voucher.hash());
-    walk_if(world, outbox, &key, |item| item.hash == hash).await
+    Box::pin(walk_if(world, outbox, &key, |item| item.hash == hash)).await
 }
 
 async fn walk_if(

@@ -88,7 +88,8 @@ impl<'w> Remote<'w> {
     ///
     /// # Errors
     ///
-    /// [`edge::Kind::Retry`] if there is no answer, or its turn is far off; [`edge::Kind::Rejected`] for a redirect.
+    /// [`edge::Kind::Retry`] if there is no answer, or its turn is far off, or it is a redirect: a proxy or a
+    /// maintenance window, which pass.
     pub async fn read(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Error> {
         let mut waits = backon::ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(400))
@@ -126,10 +127,11 @@ impl<'w> Remote<'w> {
     fn taken(&self, answer: Result<Response<Vec<u8>>, Broken>) -> Result<Response<Vec<u8>>, Error> {
         let answer = answer.map_err(|broken| Error::retry(self.system).because(broken))?;
         if answer.status().is_redirection() && answer.status() != StatusCode::NOT_MODIFIED {
-            return Err(Error::new(
-                edge::Kind::Rejected,
-                format!("{}: the answer sends us to another address, which is refused", self.system),
-            ));
+            return Err(Error::retry(format!(
+                "{}: the answer sends us to another address, which is refused; if it stays so, look at proxies and \
+                 base_url",
+                self.system
+            )));
         }
         Ok(answer)
     }

@@ -180,15 +180,16 @@ impl<'w> Client<'w> {
 
     /// Reads a path below the base. A refused session is renewed once.
     async fn read(&self, path: &str, right: &str) -> Result<Response<Vec<u8>>, Fault> {
-        let mut token = self.token().await?;
+        // Boxed, here and below: a question within a question within a sending would be large on the stack.
+        let mut token = Box::pin(self.token()).await?;
         let get = |token: &Token| {
             let request = self.remote.request(Method::GET, path).header("Authorization", basic(token)?);
             request.body(Vec::new()).map_err(|error| Error::bug("request").because(error))
         };
-        let mut answer = self.remote.read(get(&token)?).await?;
+        let mut answer = Box::pin(self.remote.read(get(&token)?)).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
-            token = self.renewed(&token).await?;
-            answer = self.remote.read(get(&token)?).await?;
+            token = Box::pin(self.renewed(&token)).await?;
+            answer = Box::pin(self.remote.read(get(&token)?)).await?;
         }
         if answer.status() == StatusCode::OK && looks_like_json(&answer) {
             return Ok(answer);
@@ -232,7 +233,7 @@ impl<'w> Client<'w> {
     }
 
     async fn one<T: DeserializeOwned>(&self, path: &str, right: &str) -> Result<T, Fault> {
-        let answer = self.read(path, right).await?;
+        let answer = Box::pin(self.read(path, right)).await?;
         answer::object(answer.body()).ok_or_else(|| unknown_shape(&answer))
     }
 
@@ -246,7 +247,8 @@ impl<'w> Client<'w> {
     ) -> Result<Scan<T>, Fault> {
         let mut all: Vec<T> = Vec::new();
         for _ in 0..PAGES_MAX {
-            let answer = self.read(&format!("{query}from={}&count={page}", all.len()), right).await?;
+            let path = format!("{query}from={}&count={page}", all.len());
+            let answer = Box::pin(self.read(&path, right)).await?;
             let list: wire::List<T> =
                 serde_json::from_slice(answer.body()).map_err(|_| unknown_shape(&answer))?;
             let count = list.values.len();

@@ -1,0 +1,152 @@
+//! The operator's commands over provider accounts and books: check, backfill, and what lies in the inbox besides.
+
+use std::time::Duration as StdDuration;
+
+use bilag::out::captured;
+use bilag::{Exit, Out, backfill, check};
+use bilag_tests::Sandboxed;
+use chrono::{Days, NaiveDate};
+use sandbox::{stripe, tripletex};
+use serde_json::{Value, json};
+
+const JSON: Out = Out { json: true };
+
+/// What `bilag check` says, one message a line, and its exit.
+async fn checked(company: &Sandboxed) -> (Exit, String) {
+    let home = company.opened().await;
+    let (exit, printed) = Box::pin(captured(check::check(&home, JSON, false))).await;
+    let messages = printed.lines().map(|line| {
+        let object: Value = serde_json::from_str(line).unwrap();
+        format!(
+            "{}: {}",
+            object["severity"].as_str().unwrap(),
+            object["message"].as_str().unwrap_or_default()
+        )
+    });
+    (exit.unwrap(), messages.collect::<Vec<_>>().join("\n"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_asks_everybody_and_finds_all_well() {
+    let company = Sandboxed::seeded(1).await;
+    let (exit, said) = checked(&company).await;
+    assert_eq!(exit, Exit::Done, "{said}");
+    for wanted in
+        ["fine: accounting system tripletex", "fine: connection webshop", "fine: connection counter"]
+    {
+        assert!(said.contains(wanted), "{wanted} is not in\n{said}");
+    }
+    assert!(company.vouchers().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_names_what_the_books_lack_and_what_to_do() {
+    let company = Sandboxed::seeded(2).await;
+    company
+        .configure(|text| {
+            text.replace("in_transit = \"1909\"", "in_transit = \"1998\"")
+                .replace("{ account = \"7770\", vat = \"none\" }", "{ account = \"7770\", vat = \"99\" }")
+                .replace("disputed = \"1576\"", "disputed = \"1521\"")
+        })
+        .await;
+    company.control("POST", "lock-account", &json!({ "account": 3990, "vat": "3" }));
+    company.control("POST", "lock-account", &json!({ "account": 7790, "requires_department": true }));
+    let (exit, said) = checked(&company).await;
+    assert_eq!(exit, Exit::Usage);
+    for wanted in [
+        "accounts.in_transit is \"1998\", which the chart of accounts does not have; create",
+        "accounts.provider_fee has the VAT code \"99\", which the books do not have; they have: ",
+        "accounts.disputed is \"1521\"",
+        "accounts.other_income is \"3990\"",
+        "which takes the VAT code 3 only, not none; write vat = \"3\"",
+        "accounts.other_expense is \"7790\"",
+        "needs a department; add department",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is not in\n{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_names_credentials_and_rights_that_are_missing_and_never_shows_a_secret() {
+    for (entry, field, value, wanted) in [
+        ("stripe", "api_key", stripe::REVOKED_KEY, "connection webshop: stripe: /v1/balance gave 401"),
+        ("stripe", "api_key", stripe::EXPIRED_KEY, "the key has expired"),
+        ("stripe", "api_key", stripe::PUBLISHABLE_KEY, "is a publishable key"),
+        ("stripe", "api_key", stripe::RESTRICTED_KEY_WITHOUT_PAYOUTS, "may not read payouts"),
+        ("vipps-mobilepay", "client_secret", "wrong-secret", "connection counter: Vipps MobilePay: no token"),
+        ("vipps-mobilepay", "subscription_key", "wrong-subscription", "check client_id, client_secret"),
+        (
+            "tripletex",
+            "employee_token",
+            "wrong-employee",
+            "tripletex does not accept consumer_token and employee_token",
+        ),
+        ("tripletex", "consumer_token", "wrong-consumer", "make a new employee token"),
+    ] {
+        let company = Sandboxed::sound(3, 1).await;
+        company.secret(entry, field, &[value]);
+        let (exit, said) = checked(&company).await;
+        assert_eq!(exit, Exit::Usage, "{entry} {field} {value}\n{said}");
+        assert!(said.contains(wanted), "{wanted} is not in\n{said}");
+        assert!(!said.contains(value), "{said}");
+        // The others are fine all the same.
+        assert_eq!(said.lines().filter(|line| line.starts_with("fine: ")).count(), 2, "{said}");
+        company.secret(entry, field, &[]);
+        let (exit, said) = checked(&company).await;
+        assert!(exit == Exit::Usage && said.contains(&format!("the field {field} is")), "{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_says_that_a_token_may_not_write() {
+    let company = Sandboxed::sound(4, 1).await;
+    company.secret("tripletex", "employee_token", &[tripletex::READ_ONLY_EMPLOYEE_TOKEN]);
+    // Reading is all that can be tried without booking anything; posting holds with the right that lacks.
+    let (exit, said) = checked(&company).await;
+    assert_eq!(exit, Exit::Done, "{said}");
+    company.settle_down().await;
+    for payout in company.payouts() {
+        let item = company.item(payout["settlement"].as_str().unwrap()).await.unwrap();
+        assert!(item.state.to_string() == "held(permission)", "{:?}", item.state);
+    }
+}
+
+async fn back(company: &Sandboxed, connection: &str) -> Vec<Value> {
+    let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+    let range = backfill::Range {
+        connection: connection.to_owned(),
+        company: None,
+        from: day("2026-10-01"),
+        to: day("2026-11-20") + Days::new(30),
+    };
+    let home = company.opened().await;
+    let (exit, printed) = Box::pin(captured(backfill::backfill(&home, JSON, &range))).await;
+    exit.unwrap();
+    printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backfill_of_everything_changes_nothing_that_is_booked() {
+    let company = Sandboxed::sound(5, 6).await;
+    company.settle_down().await;
+    let books = company.vouchers();
+    for connection in ["webshop", "counter"] {
+        let printed = back(&company, connection).await;
+        assert_eq!(printed.last().unwrap()["posted"], 0, "{printed:?}");
+        company.settle_down().await;
+        assert_eq!(company.vouchers(), books);
+        company.check().await;
+        assert!(company.connection(connection).await.backfill.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backfill_before_the_first_look_books_everything_once() {
+    let company = Sandboxed::sound(6, 3).await;
+    for connection in ["webshop", "counter"] {
+        back(&company, connection).await;
+    }
+    tokio::time::sleep(StdDuration::from_secs(1)).await;
+    company.settle_down().await;
+    company.check().await;
+}
