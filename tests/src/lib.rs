@@ -10,6 +10,7 @@
 pub mod home;
 pub mod journal;
 pub mod reports;
+pub mod simulated;
 pub mod transport;
 pub mod tripletex;
 
