@@ -11,6 +11,7 @@ pub mod home;
 pub mod journal;
 pub mod reports;
 pub mod sandboxed;
+pub mod simulated;
 pub mod transport;
 pub mod tripletex;
 

@@ -106,6 +106,11 @@ impl Tripletex {
         self.with(|state| state.tricks.push_back((call.to_owned(), trick)));
     }
 
+    /// Plays no more tricks.
+    pub fn forget_tricks(&self) {
+        self.with(|state| state.tricks.clear());
+    }
+
     /// Ends the session.
     pub fn end_session(&self) {
         self.with(|state| state.session = None);

@@ -164,10 +164,10 @@ impl VippsMobilePay {
         Some(self.invalid(&format!("{long} is longer than 30 characters")))
     }
 
-    /// The refusal of a request whose parameters are wrong.
+    /// The refusal of a request whose parameters are wrong: a 500, which the code tells from an error of the server.
     fn invalid(&mut self, message: &str) -> Response<Vec<u8>> {
         let body = json!({ "errorCode": 10_002, "errorMessage": message, "contextId": self.random.uuid() });
-        wire::json(400, &body)
+        wire::json(500, &body)
     }
 }
 
