@@ -54,6 +54,9 @@ for _ in $(seq 100); do
 done
 [ -n "$base" ] || fail "the sandbox did not start: $(cat "$work/sandbox.err")"
 
+# Vipps MobilePay has nothing here but a pace of its own.
+sed -i '/^\[connections\.counter\]/,/^\[accounts\]/{/^\[accounts\]/!d}' "$home/config/sandbox.toml"
+
 peak=0
 # run SECONDS: one run, killed after so long; sets code.
 run() {

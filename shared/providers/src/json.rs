@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use wide::u8x16;
+
 use crate::ReadError;
 
 /// The deepest nesting in a value that is passed over.
@@ -94,14 +96,25 @@ impl<'a> Json<'a> {
     /// The next byte that is no blank; 0 at the end.
     #[inline]
     pub fn peek(&mut self) -> u8 {
-        match self.text.as_bytes().get(self.at) {
-            Some(&byte) if byte > b' ' => byte,
-            _ => self.after_blanks(),
+        let bytes = self.text.as_bytes();
+        match bytes.get(self.at) {
+            Some(&byte) if byte > b' ' => return byte,
+            // A value stands one space behind its key.
+            Some(b' ') => {
+                if let Some(&byte) = bytes.get(self.at + 1)
+                    && byte > b' '
+                {
+                    self.at += 1;
+                    return byte;
+                }
+            }
+            _ => {}
         }
+        self.after_blanks()
     }
 
+    /// As [`Json::peek`], where blanks are: answers are indented, so sixteen bytes are looked at together.
     fn after_blanks(&mut self) -> u8 {
-        const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
         let bytes = self.text.as_bytes();
         loop {
             match bytes.get(self.at) {
@@ -109,14 +122,13 @@ impl<'a> Json<'a> {
                 Some(&byte) => return byte,
                 None => return 0,
             }
-            // Answers are indented.
-            while let Some(eight) = bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
-                // The first byte that differs from a space is the lowest that is not 0.
-                let spaces = (u64::from_le_bytes(*eight) ^ SPACES).trailing_zeros() / 8;
-                self.at += spaces as usize;
-                if spaces < 8 {
+            while let Some(chunk) = bytes.get(self.at..).and_then(<[u8]>::first_chunk::<16>) {
+                let other = !u8x16::new(*chunk).simd_eq(u8x16::splat(b' ')).to_bitmask() & 0xffff;
+                if other != 0 {
+                    self.at += other.trailing_zeros() as usize;
                     break;
                 }
+                self.at += 16;
             }
         }
     }
@@ -295,31 +307,25 @@ impl<'a> Json<'a> {
         if self.null()? { Ok(Cow::Borrowed("")) } else { self.text() }
     }
 
-    /// Goes beyond the closing quote of a text that was opened, eight bytes at a time. Whether it has escapes.
+    /// Goes beyond the closing quote of a text that was opened, sixteen bytes at a time. Whether it has escapes.
     #[inline]
     fn pass_text(&mut self) -> Result<bool, Bad> {
-        const ONES: u64 = u64::from_le_bytes([0x01; 8]);
-        const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
-        const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-        const SLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-        const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
         let bytes = self.text.as_bytes();
         let mut escaped = false;
         let mut at = self.at;
         loop {
-            if let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-                let word = u64::from_le_bytes(*eight);
-                let (quotes, slashes) = (word ^ QUOTES, word ^ SLASHES);
-                // The lowest bit set is at the first quote, backslash or control character; higher ones may be wrong.
-                let found = (quotes.wrapping_sub(ONES) & !quotes
-                    | slashes.wrapping_sub(ONES) & !slashes
-                    | word.wrapping_sub(SPACES) & !word)
-                    & TOPS;
+            if let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+                let chunk = u8x16::new(*chunk);
+                // One bit per quote, backslash or control character, the lowest for the first byte.
+                let found = (chunk.simd_eq(u8x16::splat(b'"'))
+                    | chunk.simd_eq(u8x16::splat(b'\\'))
+                    | chunk.simd_eq(chunk.min(u8x16::splat(0x1f))))
+                .to_bitmask();
                 if found == 0 {
-                    at += 8;
+                    at += 16;
                     continue;
                 }
-                at += (found.trailing_zeros() / 8) as usize;
+                at += found.trailing_zeros() as usize;
             }
             match bytes.get(at) {
                 Some(b'"') => {
@@ -668,6 +674,28 @@ mod tests {
         for text in broken {
             assert!(skips(text).is_err(), "{text}");
             assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_looked_at_sixteen_bytes_together_is_found_at_every_place() {
+        for before in 0..40 {
+            for after in [0, 1, 15, 16, 17, 33] {
+                for special in
+                    ["\\\"", "\\\\", "\\n", "\u{1}", "\u{1f}", "\n", " ", "å", "\u{7f}", "\u{80}", "€"]
+                {
+                    let text = format!("\"{}{special}{}\"", "x".repeat(before), "y".repeat(after));
+                    let general = serde_json::from_str::<String>(&text).ok();
+                    assert_eq!(skips(&text).is_ok(), general.is_some(), "{text}");
+                    assert_eq!(Json::part(&text).text().ok().as_deref(), general.as_deref(), "{text}");
+                }
+                for blank in [" ", "\n", "\t", "\r\n", "\u{b}", "\u{a0}"] {
+                    let blanks = format!("{}{blank}{}", " ".repeat(before), " ".repeat(after));
+                    let text = format!("[{blanks}1{blanks},{blanks}{{{blanks}\"a\"{blanks}:{blanks}2}}]");
+                    let general = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+                    assert_eq!(skips(&text).is_ok(), general, "{text}");
+                }
+            }
         }
     }
 
