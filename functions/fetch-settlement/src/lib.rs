@@ -12,7 +12,7 @@ use providers::{Access, Announced, Api, GroupEnd, Next, Pages, ReadError, Terms}
 use serde::{Deserialize, Serialize};
 use store::archive::{self, CHUNK_BYTES, Manifest, RowWriter, WriterState};
 use store::item::{Fetch, Source};
-use store::table::{Claim, Stored, TRIES_MAX, Written};
+use store::table::{Claim, Stored, Written};
 use store::{Due, Key, SettlementItem, SettlementState, Table, Trail};
 
 /// How long a settlement is claimed; a piece of work ends well before.
@@ -21,8 +21,9 @@ const LEASE: chrono::Duration = chrono::Duration::minutes(10);
 /// The longest piece of work.
 const PIECE_MAX: chrono::Duration = chrono::Duration::minutes(5);
 
-/// Tries after which an answer that cannot be read is taken to stay so.
-const READ_TRIES_MAX: u64 = 3;
+/// How often rows that cannot be read or do not add up are fetched anew before a person has to look: a page may have
+/// been put together wrongly, or changed while it was read.
+const RESTARTS_MAX: u32 = 2;
 
 /// What became of one settlement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,6 +115,8 @@ enum Stop {
     NotYet(Duration),
     /// An answer cannot be read.
     Unreadable(ReadError),
+    /// The rows do not prove the payout.
+    Unproved(Hold),
     /// The rows cannot be booked as they are.
     Held(Hold),
 }
@@ -150,12 +153,7 @@ impl Fetching<'_> {
         let announced: Announced = serde_json::from_value(announced.clone()).map_err(|error| {
             Error::bug(format!("{}: its announcement cannot be read", held.body.name)).because(error)
         })?;
-        let fetch = held.body.fetch.clone().unwrap_or(Fetch {
-            number: 1,
-            progress: String::new(),
-            sha256: String::new(),
-            rows: 0,
-        });
+        let fetch = held.body.fetch.clone().unwrap_or_else(first);
         let place = place(&self.config.company.id, &held.body, fetch.number);
         let before = match fetch.progress.as_str() {
             "" => Progress {
@@ -177,12 +175,15 @@ impl Fetching<'_> {
         let mut taking =
             Taking { pages, writer, totals: before.totals, cursor: before.cursor, announced: &announced };
         if !taking.take(self.world, api, &access, self.until, progress).await? {
-            return self.rest(held, &place, fetch.number, terms, taking).await;
+            return self.rest(held, &place, fetch, terms, taking).await;
         }
         let Taking { pages, writer, totals, .. } = taking;
         let GroupEnd::Settlement { head, hold, open, follows } = pages.end() else {
             return Err(Error::bug(format!("{}: the rows make no settlement", held.body.name)).into());
         };
+        if let Some(hold) = hold.clone().filter(|hold| is_doubtful(hold) && fetch.restarts < RESTARTS_MAX) {
+            return Err(Stop::Unproved(hold));
+        }
         let (chunks, rows, rows_hash) = writer.finish(self.world).await?;
         let from = format!("{name} (API)");
         let manifest = Manifest {
@@ -206,7 +207,7 @@ impl Fetching<'_> {
         &self,
         held: &mut Stored<SettlementItem>,
         place: &str,
-        number: u32,
+        fetch: Fetch,
         terms: Terms,
         taking: Taking<'_>,
     ) -> Result<Done, Stop> {
@@ -215,7 +216,7 @@ impl Fetching<'_> {
         let rows = writer.rows;
         let progress = Progress { terms, cursor: taking.cursor, pages, totals: taking.totals, writer };
         let (key, sha256) = archive::put_json(self.world, &format!("{place}/progress"), &progress).await?;
-        held.body.fetch = Some(Fetch { number, progress: key, sha256, rows });
+        held.body.fetch = Some(Fetch { progress: key, sha256, rows, ..fetch });
         Ok((None, Fetched { rows, unfinished: true, ..Fetched::default() }))
     }
 
@@ -321,10 +322,16 @@ async fn end(
     let rows = held.body.fetch.as_ref().map_or(0, |fetch| fetch.rows);
     let again = |wait: chrono::Duration| Some(Due { function: "fetch-settlement", at: now + wait });
     let unfinished = Fetched { rows, unfinished: true, ..Fetched::default() };
+    // A run that a person waits for tells at its end what does not add up.
+    let anew_after = match &stop {
+        Stop::Unreadable(_) => Some(chrono::Duration::minutes(1)),
+        Stop::Unproved(_) => Some(chrono::Duration::zero()),
+        _ => None,
+    };
     let hold = match stop {
         Stop::NotYet(wait) => {
             // From the first page, since what was read was not final.
-            held.body.fetch = held.body.fetch.map(|fetch| restarted(&fetch));
+            held.body.fetch = held.body.fetch.map(|fetch| anew(&fetch));
             let wait = chrono::Duration::from_std(wait).unwrap_or(chrono::Duration::hours(1));
             let trail = Trail::new(
                 world,
@@ -345,19 +352,21 @@ async fn end(
             table.release(&mut held, again(wait), true, Some(trail)).await?;
             return Ok(unfinished);
         }
-        Stop::Unreadable(error) if held.tries < READ_TRIES_MAX.min(TRIES_MAX) => {
-            held.body.fetch = held.body.fetch.map(|fetch| restarted(&fetch));
-            let trail = Trail::new(world, &held.body.state, &held.body.state, error.to_string());
-            table.release(&mut held, again(chrono::Duration::minutes(1)), false, Some(trail)).await?;
-            return Ok(unfinished);
-        }
         Stop::Unreadable(error) => Hold::new(
             error.cause,
             format!("{}: an answer cannot be read, {error}", held.body.name),
             "update bilag, or drop the provider's report in the inbox; then retry",
         ),
+        Stop::Unproved(hold) => hold,
         Stop::Held(hold) => hold,
     };
+    let fetch = held.body.fetch.clone().unwrap_or_else(first);
+    if let Some(wait) = anew_after.filter(|_| fetch.restarts < RESTARTS_MAX) {
+        held.body.fetch = Some(Fetch { restarts: fetch.restarts + 1, ..anew(&fetch) });
+        let trail = Trail::new(world, &held.body.state, &held.body.state, format!("fetched anew: {hold}"));
+        table.release(&mut held, again(wait), true, Some(trail)).await?;
+        return Ok(unfinished);
+    }
     let state = SettlementState::Held(hold.clone());
     let trail = Trail::new(world, &held.body.state, &state, hold.to_string());
     held.body.state = state;
@@ -366,6 +375,16 @@ async fn end(
     Ok(Fetched { rows, held: Some(hold), ..Fetched::default() })
 }
 
-fn restarted(fetch: &Fetch) -> Fetch {
-    Fetch { number: fetch.number + 1, progress: String::new(), sha256: String::new(), rows: 0 }
+/// Whether a source that the API itself gave may say something else when it is asked again.
+fn is_doubtful(hold: &Hold) -> bool {
+    matches!(hold.cause, Cause::DoesNotAddUp | Cause::PayoutRowMissing)
+}
+
+fn first() -> Fetch {
+    Fetch { number: 1, progress: String::new(), sha256: String::new(), rows: 0, restarts: 0 }
+}
+
+/// The next fetch, from the first page on.
+fn anew(fetch: &Fetch) -> Fetch {
+    Fetch { number: fetch.number + 1, restarts: fetch.restarts, ..first() }
 }

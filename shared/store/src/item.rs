@@ -247,6 +247,9 @@ pub struct Fetch {
     pub sha256: String,
     /// Rows so far, for people.
     pub rows: u64,
+    /// How often it began anew because an answer could not be read or the rows did not add up.
+    #[serde(default)]
+    pub restarts: u32,
 }
 
 /// One connection's looking for payouts.

@@ -238,6 +238,11 @@ impl Place {
         ledger: &str,
         handles: &[String],
     ) -> Option<Detail> {
+        let is_payout = settle::entry_meaning(&entry.entry_type) == Some(Meaning::Payout);
+        if is_payout && self.payout.as_ref().is_some_and(|(_, id)| *id == entry.psp_reference) {
+            // The same row once more does not begin another payout. The fetch proves every row.
+            return None;
+        }
         let place = (self.balance, &self.payout);
         let open = self.open.get_or_insert_with(|| match place {
             (Some(balance), Some((day, id))) => Beginning {
@@ -254,7 +259,7 @@ impl Place {
             },
         });
         self.balance = Some(entry.balance_after);
-        if settle::entry_meaning(&entry.entry_type) != Some(Meaning::Payout) {
+        if !is_payout {
             return None;
         }
         let detail = Detail {
