@@ -59,11 +59,11 @@ async fn drafts_are_made_once_and_have_their_documents() {
 
 #[tokio::test(start_paused = true)]
 async fn a_payout_that_comes_back_later_is_booked_back_once() {
-    // The last payouts are of these days, so that what comes back does so on days to come.
-    let base_on = Some("2026-11-14".parse().unwrap());
+    // The last payouts are of these days, so that what comes back does so today or later.
+    let base_on = Some("2026-11-11".parse().unwrap());
     let options = Options { seed: 6, payouts: 6, sound_only: true, base_on, ..Options::default() };
     let company = Sandboxed::new(options).await;
-    company.work(Duration::hours(30)).await;
+    company.settle_down().await;
     let failed = |provider: &str| {
         let payouts = company.payouts_that_are("sound");
         let of = |payout: &&serde_json::Value| {
@@ -76,7 +76,7 @@ async fn a_payout_that_comes_back_later_is_booked_back_once() {
     for provider in ["stripe", "vipps-mobilepay"] {
         company.control("POST", "fail-payout", &json!({ "id": failed(provider) }));
     }
-    company.work(Duration::days(4)).await;
+    company.work(Duration::hours(54)).await;
     company.check().await;
     assert!(company.payouts().iter().any(|payout| payout["reversals"] != json!([])));
 }
