@@ -1,6 +1,7 @@
 //! Provider accounts and books over their APIs: from nothing to vouchers that are right, once.
 
 use bilag_tests::Sandboxed;
+use chrono::Duration;
 use sandbox::Options;
 use serde_json::json;
 
@@ -54,6 +55,30 @@ async fn drafts_are_made_once_and_have_their_documents() {
     assert!(company.vouchers().iter().all(|voucher| voucher["posted"] == false));
     company.settle_down().await;
     company.check().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payout_that_comes_back_later_is_booked_back_once() {
+    // The last payouts are of these days, so that what comes back does so on days to come.
+    let base_on = Some("2026-11-14".parse().unwrap());
+    let options = Options { seed: 6, payouts: 6, sound_only: true, base_on, ..Options::default() };
+    let company = Sandboxed::new(options).await;
+    company.work(Duration::hours(30)).await;
+    let failed = |provider: &str| {
+        let payouts = company.payouts_that_are("sound");
+        let of = |payout: &&serde_json::Value| {
+            payout["provider"] == provider
+                && payout["returned"] == false
+                && !payout["amount"].as_str().unwrap().starts_with('-')
+        };
+        payouts.iter().rfind(of).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    for provider in ["stripe", "vipps-mobilepay"] {
+        company.control("POST", "fail-payout", &json!({ "id": failed(provider) }));
+    }
+    company.work(Duration::days(4)).await;
+    company.check().await;
+    assert!(company.payouts().iter().any(|payout| payout["reversals"] != json!([])));
 }
 
 #[tokio::test(start_paused = true)]
