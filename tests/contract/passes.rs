@@ -47,7 +47,7 @@ async fn check(simulated: &Simulated) -> Vec<Result<(), Error>> {
     let config = simulated.config().await;
     let mut answers = vec![books(simulated, &config).await.catalogue().await.map(|_| ())];
     for (name, connection) in &config.connections {
-        let terms = discover_payouts::terms(&config, connection);
+        let terms = intake::terms(&config, connection);
         let access = discover_payouts::access(&simulated.world, &config, name, connection, &terms).await;
         answers.push(api(&connection.provider).check(&access.unwrap()).await.map(|_| ()));
     }
@@ -247,7 +247,7 @@ async fn wrong_questions() -> Vec<Exchange> {
     let simulated = Simulated::new(small_pages(), |_| {}).await;
     let config = simulated.config().await;
     for (name, connection) in &config.connections {
-        let terms = discover_payouts::terms(&config, connection);
+        let terms = intake::terms(&config, connection);
         let access = discover_payouts::access(&simulated.world, &config, name, connection, &terms).await;
         let (access, api) = (access.unwrap(), api(&connection.provider));
         let (mut found, mut cursor): (Vec<Announced>, Option<Value>) = (Vec::new(), None);

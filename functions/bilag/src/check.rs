@@ -97,7 +97,7 @@ async fn ask(home: &Home, config: &Config) -> Vec<Answer> {
                 .push(Answer::Fine(format!("{place}: reads the report files that are dropped in {folder}")));
             continue;
         };
-        let terms = discover_payouts::terms(config, connection);
+        let terms = intake::terms(config, connection);
         let asked = match discover_payouts::access(world, config, name, connection, &terms).await {
             Ok(access) => api.check(&access).await,
             Err(error) => Err(error),

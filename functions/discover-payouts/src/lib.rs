@@ -8,7 +8,7 @@ use std::time::Duration;
 use edge::config::{Config, Connection};
 use edge::{Error, Kind, World};
 use intake::Intake;
-use ledger::{Cause, Head, Hold, Name, Purpose, Totals};
+use ledger::{Cause, Head, Hold, Name, Totals};
 use providers::{Access, Announced, Api, Provider, Ready, Terms};
 use store::item::{Backfill, ConnectionItem, Fetch, Source};
 use store::table::{Claim, Stored, Written};
@@ -64,17 +64,6 @@ pub async fn handle(world: &World, key: &str, budget: Duration) -> Result<Looked
     let until = world.clock.now() + chrono::Duration::from_std(budget).unwrap_or(LEASE).min(LEASE / 2);
     let result = asked.look(&table, &mut held, until, &mut looked).await;
     asked.done(&table, held, result, looked).await
-}
-
-/// How a connection wants its rows read.
-pub fn terms(config: &Config, connection: &Connection) -> Terms {
-    Terms {
-        time_zone: config.company.time_zone,
-        report_time_zone: connection.report_time_zone,
-        tags: connection.tags.clone(),
-        account: connection.account.clone(),
-        window_from: connection.window_from(),
-    }
 }
 
 /// A connection's way to its provider account.
@@ -137,7 +126,7 @@ impl Asked<'_> {
         until: chrono::DateTime<chrono::Utc>,
         looked: &mut Looked,
     ) -> Result<(), Error> {
-        let terms = terms(self.config, self.connection);
+        let terms = intake::terms(self.config, self.connection);
         let mut access = access(self.world, self.config, self.name, self.connection, &terms).await?;
         let again = held.body.backfill.clone();
         if let Some(backfill) = &again {
@@ -250,28 +239,8 @@ impl Asked<'_> {
             from: format!("{} (API)", self.name),
             format: self.api.format().to_owned(),
         };
-        Ok(SettlementItem {
-            name: announced.name.clone(),
-            connection: self.name.to_owned(),
-            head,
-            totals: Totals::default(),
-            source,
-            state,
-            revision: 1,
-            purpose: Purpose::Settlement,
-            corrects: None,
-            rival: None,
-            decided: Vec::new(),
-            config: None,
-            planned_as: None,
-            open: false,
-            live_from: 1,
-            past: Vec::new(),
-            follows: None,
-            announced: Some(detail),
-            fetch: None,
-            failures: 0,
-        })
+        let item = SettlementItem::new(self.name, head, Totals::default(), source, state);
+        Ok(SettlementItem { announced: Some(detail), ..item })
     }
 
     /// Writes what came of a look and when the next is due.

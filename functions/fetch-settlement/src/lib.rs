@@ -157,7 +157,7 @@ impl Fetching<'_> {
         let place = place(&self.config.company.id, &held.body, fetch.number);
         let before = match fetch.progress.as_str() {
             "" => Progress {
-                terms: discover_payouts::terms(self.config, connection),
+                terms: intake::terms(self.config, connection),
                 cursor: None,
                 pages: None,
                 totals: Totals::default(),

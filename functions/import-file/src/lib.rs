@@ -8,7 +8,7 @@ mod apply;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use edge::config::{Config, Connection};
+use edge::config::Config;
 use edge::{Error, World};
 use ledger::{Currency, Head, Name, Totals, voucher::hex};
 use providers::{GroupEnd, Item, Provider, ReadError, Terms};
@@ -35,17 +35,6 @@ pub enum Imported {
     Unreadable(FileError),
     /// There is no such company, or it has no valid configuration yet; the file is read when it has.
     NoConfiguration,
-}
-
-/// How a connection wants its files read.
-pub fn terms(config: &Config, connection: &Connection) -> Terms {
-    Terms {
-        time_zone: config.company.time_zone,
-        report_time_zone: connection.report_time_zone,
-        tags: connection.tags.clone(),
-        account: connection.account.clone(),
-        window_from: connection.window_from(),
-    }
 }
 
 /// Whether a file of the inbox is one that no person drops: its name, or that of a folder above it, begins with a dot.
@@ -103,7 +92,7 @@ pub async fn handle(
     };
     let provider = providers::find(&connection.provider)
         .ok_or_else(|| Error::config(format!("this version has no provider {}", connection.provider)))?;
-    let terms = terms(&config, connection);
+    let terms = intake::terms(&config, connection);
     let table = Table::of(world);
     let file_key = Key::file(company, folder, file);
     let Some(etag) = bucket::etag(world, &world.places.inbox, key).await? else {

@@ -8,6 +8,7 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use edge::config::{Config, Connection};
 use edge::{Error, World};
 use ledger::{Cause, Currency, Head, Hold, Name, Purpose, Totals};
+use providers::Terms;
 use store::item::{FileError, PositionItem, Rival, SettlementItem, SettlementState, Source};
 use store::table::{Stored, Written};
 use store::{Key, Table, Trail};
@@ -32,6 +33,17 @@ struct Booked {
     window: bool,
     currency: Currency,
     days: (NaiveDate, NaiveDate),
+}
+
+/// How a connection wants its rows read, from whichever source they come.
+pub fn terms(config: &Config, connection: &Connection) -> Terms {
+    Terms {
+        time_zone: config.company.time_zone,
+        report_time_zone: connection.report_time_zone,
+        tags: connection.tags.clone(),
+        account: connection.account.clone(),
+        window_from: connection.window_from(),
+    }
 }
 
 /// A settlement as one source tells it.
@@ -79,28 +91,8 @@ impl<'a> Intake<'a> {
             return Ok(Err(error));
         }
         let state = self.state(&found).await?;
-        Ok(Ok(SettlementItem {
-            name: found.head.name.clone(),
-            connection: self.connection.to_owned(),
-            head: found.head,
-            totals: found.totals,
-            source: found.source,
-            state,
-            revision: 1,
-            purpose: Purpose::Settlement,
-            corrects: None,
-            rival: None,
-            decided: Vec::new(),
-            config: None,
-            planned_as: None,
-            open: found.open,
-            follows: found.follows,
-            live_from: 1,
-            past: Vec::new(),
-            announced: None,
-            fetch: None,
-            failures: 0,
-        }))
+        let item = SettlementItem::new(self.connection, found.head, found.totals, found.source, state);
+        Ok(Ok(SettlementItem { open: found.open, follows: found.follows, ..item }))
     }
 
     /// Brings a settlement into the table: creates its item, or merges it with the one that is known. `index` is its

@@ -306,6 +306,38 @@ pub struct Past {
 }
 
 impl SettlementItem {
+    /// A settlement that is seen for the first time: nothing of it is planned or booked.
+    pub fn new(
+        connection: &str,
+        head: Head,
+        totals: Totals,
+        source: Source,
+        state: SettlementState,
+    ) -> SettlementItem {
+        SettlementItem {
+            name: head.name.clone(),
+            connection: connection.to_owned(),
+            head,
+            totals,
+            source,
+            state,
+            revision: 1,
+            purpose: Purpose::Settlement,
+            corrects: None,
+            rival: None,
+            decided: Vec::new(),
+            config: None,
+            planned_as: None,
+            open: false,
+            live_from: 1,
+            past: Vec::new(),
+            follows: None,
+            announced: None,
+            failures: 0,
+            fetch: None,
+        }
+    }
+
     /// The present revision, as it will be remembered.
     pub fn as_past(&self) -> Past {
         Past {
