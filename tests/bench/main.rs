@@ -14,11 +14,17 @@ use std::process::Command;
 
 type Failure = Box<dyn std::error::Error>;
 
+/// What can be run alone.
+const PARTS: [&str; 4] = ["report", "pages", "calls", "memory"];
+
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let rows: u64 = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let rounds: u32 = arguments.next().map_or(Ok(3), |text| text.parse())?;
     let only = arguments.next();
+    if only.as_deref().is_some_and(|part| !PARTS.contains(&part)) {
+        return Err(format!("no such part: name one of {}", PARTS.join(", ")).into());
+    }
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     let folder = tempfile::tempdir()?;
     let bilag = std::env::current_exe()?.with_file_name("bilag");
@@ -35,8 +41,8 @@ fn main() -> Result<(), Failure> {
     if wanted("calls") {
         calls::run(&bilag, folder.path())?;
     }
-    if wanted("report") {
-        memory::run(&bilag, &folder.path().join("report.csv"), folder.path())?;
+    if wanted("report") || wanted("memory") {
+        memory::run(&bilag, rows, folder.path())?;
     }
     Ok(())
 }

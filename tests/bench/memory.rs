@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::Failure;
+use crate::{Failure, generate};
 
 /// Starts a command and prints its exit code and peak memory as the operating system counted it.
 const MEASURE: &str = "import resource,subprocess,sys\n\
@@ -13,7 +13,11 @@ const MEASURE: &str = "import resource,subprocess,sys\n\
                        sys.stderr.write(r.stdout.decode()[-300:])";
 
 /// Runs `bilag run` over the report, in a process of its own.
-pub fn run(bilag: &Path, report: &Path, folder: &Path) -> Result<(), Failure> {
+pub fn run(bilag: &Path, rows: u64, folder: &Path) -> Result<(), Failure> {
+    let report = folder.join("report.csv");
+    if !report.exists() {
+        generate(rows, "report", &report)?;
+    }
     let home = folder.join("home");
     let made = Command::new(bilag)
         .args(["init", "--company", "bench", "--providers", "stripe"])

@@ -9,11 +9,17 @@ use chrono_tz::Tz;
 pub struct Days {
     from: Tz,
     to: Tz,
-    last: Option<([u8; DECISIVE], NaiveDate)>,
+    last: Option<(Quarter, NaiveDate)>,
 }
 
-/// `YYYY-MM-DD HH:MM`: what of a timestamp decides its day, whole quarters being enough but minutes being exact.
+/// `YYYY-MM-DD HH:MM`: what of a timestamp decides its day.
 const DECISIVE: usize = 16;
+
+/// Clocks of all zones differ, and change, by whole quarters of an hour.
+const QUARTER: u32 = 15;
+
+/// The quarter of an hour that a timestamp lies in: the text up to `HH:`, and which of four.
+type Quarter = ([u8; 14], u32);
 
 impl Days {
     /// Timestamps in `from` become days in `to`.
@@ -27,30 +33,44 @@ impl Days {
     ///
     /// `None` if the text is no such timestamp.
     pub fn day(&mut self, text: &str) -> Option<NaiveDate> {
-        let bytes = text.as_bytes();
-        let (decisive, rest) = bytes.split_first_chunk::<DECISIVE>()?;
-        if !seconds(rest) {
+        let (decisive, rest) = text.as_bytes().split_first_chunk::<DECISIVE>()?;
+        let [hour @ .., tens, ones] = *decisive;
+        let minute = number(&[tens, ones])?;
+        if !seconds(rest) || minute > 59 {
             return None;
         }
+        let quarter = (hour, minute / QUARTER);
         if let Some((known, day)) = &self.last
-            && known == decisive
+            && *known == quarter
         {
             return Some(*day);
         }
-        let minute = format!("{} {}:00", text.get(..10)?, text.get(11..16)?);
-        if !matches!(bytes[10], b' ' | b'T') {
-            return None;
-        }
-        let local = NaiveDateTime::parse_from_str(&minute, "%Y-%m-%d %H:%M:%S").ok()?;
-        let mut instant = self.from.from_local_datetime(&local).earliest();
+        let mut instant = self.from.from_local_datetime(&local(&hour, minute)?).earliest();
         if instant.is_none() {
-            let after_gap = local.checked_add_signed(chrono::Duration::hours(1))?;
+            let after_gap = local(&hour, minute)?.checked_add_signed(chrono::Duration::hours(1))?;
             instant = self.from.from_local_datetime(&after_gap).earliest();
         }
         let day = instant?.with_timezone(&self.to).date_naive();
-        self.last = Some((*decisive, day));
+        self.last = Some((quarter, day));
         Some(day)
     }
+}
+
+/// The local time of `YYYY-MM-DD HH:` and a minute.
+fn local(hour: &[u8; 14], minute: u32) -> Option<NaiveDateTime> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ' | b'T', h1, h2, b':'] = *hour else {
+        return None;
+    };
+    let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)?;
+    date.and_hms_opt(number(&[h1, h2])?, minute, 0)
+}
+
+/// A number of digits only.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits
+        .iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
 /// `:SS` with an optional fraction, an optional `Z`; nothing is also allowed.
@@ -101,6 +121,13 @@ mod tests {
     }
 
     #[test]
+    fn midnight_falls_within_an_hour_where_clocks_differ_by_quarters() {
+        let mut days = Days::new(Tz::UTC, Tz::Asia__Kathmandu);
+        assert_eq!(days.day("2026-05-01T18:14:59Z").unwrap().to_string(), "2026-05-01");
+        assert_eq!(days.day("2026-05-01T18:15:00Z").unwrap().to_string(), "2026-05-02");
+    }
+
+    #[test]
     fn texts_that_are_no_timestamps_have_no_day() {
         for text in [
             "",
@@ -109,6 +136,10 @@ mod tests {
             "2026-02-30 10:00:00",
             "01.02.2026 10:00",
             "2026-01-01 10:00:0x",
+            "2026-01-01 10:60:00",
+            "2026-01-01 24:00:00",
+            "+026-01-01 10:00:00",
+            "2026-01-01-10:00:00",
         ] {
             assert_eq!(Days::new(Tz::UTC, Tz::UTC).day(text), None, "{text}");
         }
