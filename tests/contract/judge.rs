@@ -35,6 +35,17 @@ pub struct Members {
     pub seen: BTreeSet<String>,
 }
 
+/// What came of calling members otherwise.
+#[derive(Debug, Default)]
+pub struct Misspelt {
+    /// How often it was tried.
+    pub tried: usize,
+    /// Objects that may have any members, by operation and place: nobody noticed there.
+    pub free: Vec<String>,
+    /// Bodies all of whose objects are such.
+    pub blind: Vec<String>,
+}
+
 /// The documents of one system, with the differences that are tolerated worked into them.
 pub struct Judge<'d> {
     documents: &'d [Value],
@@ -92,37 +103,39 @@ impl<'d> Judge<'d> {
         }
     }
 
-    /// Calls members of bodies that were fine otherwise, one at a time: how often that was tried and noticed, and the
-    /// bodies of which no misspelt member is noticed.
-    pub fn misspell(&self, prefix: &str) -> (usize, usize, Vec<String>) {
-        let (mut tried, mut noticed, mut blind) = (0, 0, Vec::new());
+    /// Calls members of bodies that were fine otherwise, one at a time.
+    pub fn misspell(&self, prefix: &str) -> Misspelt {
+        let mut all = Misspelt::default();
         for (name, covered) in &self.covered {
             let Some(good) = &covered.good else { continue };
             let Some((place, operation)) = self.find(prefix, good) else { continue };
             for way in [Way::Request, Way::Answer] {
                 let bodies =
                     misspelt(if way == Way::Request { good.request.body() } else { good.answer.body() });
-                let found = bodies.iter().filter(|body| {
-                    let mut bad = good.clone();
-                    match way {
-                        Way::Request => bad.request.body_mut().clone_from(body),
-                        Way::Answer => bad.answer.body_mut().clone_from(body),
-                    }
-                    match way {
-                        Way::Request => !self.request(place, operation, &bad).is_empty(),
-                        Way::Answer => {
-                            !self.answer(place, operation, &bad, &mut Members::default()).is_empty()
-                        }
-                    }
-                });
-                let found = found.count();
-                if found == 0 && !bodies.is_empty() {
-                    blind.push(format!("{name}: no misspelt member of the {way:?} is noticed"));
+                let count = bodies.len();
+                let free: Vec<String> = bodies
+                    .into_iter()
+                    .filter(|(_, body)| {
+                        let mut bad = good.clone();
+                        let wrong = if way == Way::Request {
+                            bad.request.body_mut().clone_from(body);
+                            self.request(place, operation, &bad)
+                        } else {
+                            bad.answer.body_mut().clone_from(body);
+                            self.answer(place, operation, &bad, &mut Members::default())
+                        };
+                        wrong.is_empty()
+                    })
+                    .map(|(pattern, _)| pattern)
+                    .collect();
+                if count > 0 && free.len() == count {
+                    all.blind.push(format!("{name}: no misspelt member of the {way:?} is noticed"));
                 }
-                (tried, noticed) = (tried + bodies.len(), noticed + found);
+                all.tried += count;
+                all.free.extend(free.into_iter().map(|pattern| format!("{name} {pattern}")));
             }
         }
-        (tried, noticed, blind)
+        all
     }
 
     fn violate(&mut self, what: String) {
@@ -330,17 +343,17 @@ fn count(document: &Value, schema: &Value, value: &Value, path: &str, members: &
 }
 
 /// The bodies that come of calling one member otherwise: for each place of objects, by its pattern, the first member.
-fn misspelt(body: &[u8]) -> Vec<Vec<u8>> {
+fn misspelt(body: &[u8]) -> Vec<(String, Vec<u8>)> {
     let Ok(value) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
     let mut places = BTreeMap::new();
     objects(&value, "", "", &mut places);
-    let bodies = places.values().filter_map(|pointer| {
+    let bodies = places.iter().filter_map(|(pattern, pointer)| {
         let mut value = value.clone();
         let object = value.pointer_mut(pointer)?.as_object_mut()?;
         let name = object.keys().next()?.clone();
         let member = object.remove(&name)?;
         object.insert(format!("{name}X"), member);
-        Some(value.to_string().into_bytes())
+        Some((pattern.clone(), value.to_string().into_bytes()))
     });
     bodies.collect()
 }

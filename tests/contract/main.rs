@@ -93,10 +93,17 @@ fn report(system: &System, specs: &Path, exchanges: &[Exchange], real: &[Exchang
     if !real.is_empty() {
         println!("  {} real answers judged besides", real.len());
     }
-    let (tried, noticed, blind) = judge.misspell(system.prefix);
-    println!("  misspelt on purpose: {tried} objects, noticed {noticed}");
-    wrong += blind.len();
-    for what in blind {
+    let misspelt = judge.misspell(system.prefix);
+    println!(
+        "  misspelt on purpose: {} objects, noticed {}",
+        misspelt.tried,
+        misspelt.tried - misspelt.free.len()
+    );
+    for place in &misspelt.free {
+        println!("    the document leaves free: {place}");
+    }
+    wrong += misspelt.blind.len();
+    for what in misspelt.blind {
         println!("  WRONG {what}");
     }
     for (place, difference) in system.differences.iter().enumerate() {

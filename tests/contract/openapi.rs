@@ -125,106 +125,129 @@ impl<'d> Operation<'d> {
 
 /// A schema of the document that stands alone: Draft 4, with all that it refers to.
 pub fn standing_alone(document: &Value, schema: &Value, way: Way) -> Value {
-    let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
-    let schemas: Map<String, Value> =
-        schemas.into_iter().flatten().map(|(name, schema)| (name.clone(), translated(schema, way))).collect();
+    let declared = document.pointer("/components/schemas").and_then(Value::as_object);
+    let kinds: Vec<&Value> = (declared.into_iter().flatten())
+        .filter_map(|(_, schema)| schema.pointer("/properties/object/enum")?.as_array())
+        .flatten()
+        .collect();
+    let translate = Translate { way, kinds: &kinds };
+    let schemas: Map<String, Value> = (declared.into_iter().flatten())
+        .map(|(name, schema)| (name.clone(), translate.schema(schema)))
+        .collect();
     json!({
         "$schema": "http://json-schema.org/draft-04/schema#",
-        "allOf": [translated(schema, way)],
+        "allOf": [translate.schema(schema)],
         "components": { "schemas": schemas },
     })
 }
 
-/// A schema in Draft 4.
-///
-/// # Panics
-///
-/// If it uses what is not translated, so that nothing is passed over.
-pub fn translated(schema: &Value, way: Way) -> Value {
-    let Some(schema) = schema.as_object() else { panic!("not a schema: {schema}") };
-    let flag = |name: &str| schema.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let nullable = flag("nullable") || way == Way::Answer && flag(NULL_IN_ANSWERS);
-    let mut out = Map::new();
-    if let Some(to) = schema.get("$ref") {
-        out.insert("$ref".to_owned(), to.clone());
-        return if nullable { or_null(out.into()) } else { out.into() };
-    }
-    for (key, value) in schema {
-        let translated = match key.as_str() {
-            "properties" => {
-                let members = value.as_object().into_iter().flatten();
-                let sendable = members.filter(|(_, member)| way == Way::Answer || !is_read_only(member));
-                Value::Object(
-                    sendable.map(|(name, member)| (name.clone(), translated(member, way))).collect(),
-                )
+/// Makes schemas in Draft 4.
+struct Translate<'d> {
+    way: Way,
+    /// What `object` is in Stripe's objects, of those that the document declares.
+    kinds: &'d [&'d Value],
+}
+
+impl Translate<'_> {
+    /// # Panics
+    ///
+    /// If it uses what is not translated, so that nothing is passed over.
+    fn schema(&self, schema: &Value) -> Value {
+        let way = self.way;
+        let Some(schema) = schema.as_object() else { panic!("not a schema: {schema}") };
+        let flag = |name: &str| schema.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let nullable = flag("nullable") || way == Way::Answer && flag(NULL_IN_ANSWERS);
+        let mut out = Map::new();
+        if schema.contains_key("x-object") && !schema.contains_key("properties") {
+            // An object whose members were left out of the document: any but those that it declares.
+            let known = json!({ "required": ["object"], "properties": { "object": { "enum": self.kinds } } });
+            out.insert("type".to_owned(), "object".into());
+            if !self.kinds.is_empty() {
+                out.insert("not".to_owned(), known);
             }
-            "required" if value.is_array() => {
-                let is_sendable = |name: &&Value| {
-                    let member = name.as_str().and_then(|name| schema.get("properties")?.get(name));
-                    way == Way::Answer || !member.is_some_and(is_read_only)
-                };
-                let names: Vec<&Value> = value.as_array().into_iter().flatten().filter(is_sendable).collect();
-                // Draft 4 wants at least one.
-                if names.is_empty() {
+        }
+        if let Some(to) = schema.get("$ref") {
+            out.insert("$ref".to_owned(), to.clone());
+            return if nullable { or_null(out.into()) } else { out.into() };
+        }
+        for (key, value) in schema {
+            let translated = match key.as_str() {
+                "properties" => {
+                    let members = value.as_object().into_iter().flatten();
+                    let sendable = members.filter(|(_, member)| way == Way::Answer || !is_read_only(member));
+                    Value::Object(
+                        sendable.map(|(name, member)| (name.clone(), self.schema(member))).collect(),
+                    )
+                }
+                "required" if value.is_array() => {
+                    let is_sendable = |name: &&Value| {
+                        let member = name.as_str().and_then(|name| schema.get("properties")?.get(name));
+                        way == Way::Answer || !member.is_some_and(is_read_only)
+                    };
+                    let names: Vec<&Value> =
+                        value.as_array().into_iter().flatten().filter(is_sendable).collect();
+                    // Draft 4 wants at least one.
+                    if names.is_empty() {
+                        continue;
+                    }
+                    json!(names)
+                }
+                "items" => self.schema(value),
+                "additionalProperties" if value.is_object() => self.schema(value),
+                "anyOf" | "oneOf" | "allOf" => {
+                    let branches = value.as_array().into_iter().flatten();
+                    Value::Array(branches.map(|branch| self.schema(branch)).collect())
+                }
+                // Stripe may add values to these at any time.
+                "enum" if flag("x-open-enum") => continue,
+                "enum"
+                | "type"
+                | "minimum"
+                | "maximum"
+                | "minLength"
+                | "maxLength"
+                | "pattern"
+                | "uniqueItems"
+                | "additionalProperties" => value.clone(),
+                "format" => {
+                    let range = match value.as_str() {
+                        Some("int32") => [i64::from(i32::MIN), i64::from(i32::MAX)],
+                        Some("int64") => [i64::MIN, i64::MAX],
+                        // Said in words only, or about bytes.
+                        _ => continue,
+                    };
+                    for (name, limit) in [("minimum", range[0]), ("maximum", range[1])] {
+                        out.entry(name).or_insert(limit.into());
+                    }
                     continue;
                 }
-                json!(names)
-            }
-            "items" => translated(value, way),
-            "additionalProperties" if value.is_object() => translated(value, way),
-            "anyOf" | "oneOf" | "allOf" => {
-                let branches = value.as_array().into_iter().flatten();
-                Value::Array(branches.map(|branch| translated(branch, way)).collect())
-            }
-            // Stripe may add values to these at any time.
-            "enum" if flag("x-open-enum") => continue,
-            "enum"
-            | "type"
-            | "minimum"
-            | "maximum"
-            | "minLength"
-            | "maxLength"
-            | "pattern"
-            | "uniqueItems"
-            | "additionalProperties" => value.clone(),
-            "format" => {
-                let range = match value.as_str() {
-                    Some("int32") => [i64::from(i32::MIN), i64::from(i32::MAX)],
-                    Some("int64") => [i64::MIN, i64::MAX],
-                    // Said in words only, or about bytes.
-                    _ => continue,
-                };
-                for (name, limit) in [("minimum", range[0]), ("maximum", range[1])] {
-                    out.entry(name).or_insert(limit.into());
+                "description" | "example" | "default" | "title" | "nullable" | "readOnly" | "required" => {
+                    continue;
                 }
-                continue;
-            }
-            "description" | "example" | "default" | "title" | "nullable" | "readOnly" | "required" => {
-                continue;
-            }
-            other if other.starts_with("x-") => continue,
-            other => panic!("a schema uses {other}, which is not translated"),
-        };
-        out.insert(key.clone(), translated);
-    }
-    if schema.get("allOf").and_then(Value::as_array).is_some_and(|branches| branches.len() > 1) {
-        panic!("a schema is put together of several, whose undeclared members cannot be refused");
-    }
-    if out.contains_key("properties") {
-        out.entry("additionalProperties").or_insert(false.into());
-    }
-    // The document's own limits hold besides those of the format, which stand first or not at all.
-    for limit in ["minimum", "maximum"] {
-        if let Some(own) = schema.get(limit) {
-            out.insert(limit.to_owned(), own.clone());
+                other if other.starts_with("x-") => continue,
+                other => panic!("a schema uses {other}, which is not translated"),
+            };
+            out.insert(key.clone(), translated);
         }
+        if schema.get("allOf").and_then(Value::as_array).is_some_and(|branches| branches.len() > 1) {
+            panic!("a schema is put together of several, whose undeclared members cannot be refused");
+        }
+        if out.contains_key("properties") {
+            out.entry("additionalProperties").or_insert(false.into());
+        }
+        // The document's own limits hold besides those of the format, which stand first or not at all.
+        for limit in ["minimum", "maximum"] {
+            if let Some(own) = schema.get(limit) {
+                out.insert(limit.to_owned(), own.clone());
+            }
+        }
+        if schema.get("type").is_some_and(|kind| kind == "number")
+            && schema.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("int"))
+        {
+            out.insert("type".to_owned(), "integer".into());
+        }
+        if nullable { or_null(out.into()) } else { out.into() }
     }
-    if schema.get("type").is_some_and(|kind| kind == "number")
-        && schema.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("int"))
-    {
-        out.insert("type".to_owned(), "integer".into());
-    }
-    if nullable { or_null(out.into()) } else { out.into() }
 }
 
 fn is_read_only(member: &Value) -> bool {
@@ -301,6 +324,18 @@ components:
     }
 
     #[test]
+    fn an_object_that_was_left_out_is_not_one_that_is_declared() {
+        let thing = json!({ "type": "object", "properties": { "object": { "enum": ["thing"] } } });
+        let document = json!({ "components": { "schemas": { "Thing": thing } } });
+        let one = json!({ "anyOf": [{ "$ref": "#/components/schemas/Thing" }, { "x-object": "Other" }] });
+        let schema = standing_alone(&document, &one, Way::Answer);
+        let validator = jsonschema::draft4::new(&schema).unwrap();
+        assert!(validator.is_valid(&json!({ "object": "thing" })));
+        assert!(validator.is_valid(&json!({ "object": "other", "any": 1 })));
+        assert!(!validator.is_valid(&json!({ "object": "thing", "any": 1 })));
+    }
+
+    #[test]
     fn operations_are_found_by_the_closest_template() {
         let document = document();
         let find = |path: &[&str]| {
@@ -320,6 +355,6 @@ components:
     #[test]
     #[should_panic(expected = "not translated")]
     fn what_is_not_understood_is_not_passed_over() {
-        translated(&json!({ "not": {} }), Way::Answer);
+        standing_alone(&document(), &json!({ "not": {} }), Way::Answer);
     }
 }

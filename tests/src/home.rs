@@ -128,6 +128,14 @@ impl TestHome {
         TestHome { clock: Arc::new(TestClock::running(from)), ..TestHome::new() }
     }
 
+    /// A home without any company whose clock runs with the test's runtime, in memory where the machine has files there.
+    pub fn in_memory(from: &str) -> TestHome {
+        let memory = Path::new("/dev/shm");
+        let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        TestHome { folder, clock: Arc::new(TestClock::running(from)) }
+    }
+
     /// A home with one company under the usual [`mapping`].
     pub fn of(company: &str) -> TestHome {
         let home = TestHome::new();
@@ -263,14 +271,27 @@ impl TestHome {
     }
 
     fn world_over(&self, http: SharedHttpClient, worker: &str, retries: bool) -> (World, Arc<Dispatched>) {
-        let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "tests");
-        let endpoint = Some("http://local".to_owned());
-        let (dynamodb, s3) = edge::clients(http, "local", credentials, (endpoint.clone(), endpoint));
         let retry = if retries {
             RetryConfig::standard().with_initial_backoff(StdDuration::from_micros(10))
         } else {
             RetryConfig::disabled()
         };
+        // As in production, no two workers have the same name.
+        let worker = format!("{worker}-{}", WORKERS.fetch_add(1, Ordering::Relaxed));
+        self.world_named(http, &worker, Arc::<TestClock>::clone(&self.clock), retry)
+    }
+
+    /// A world of a worker whose name is its own, by its own clock.
+    pub fn world_named(
+        &self,
+        http: SharedHttpClient,
+        worker: &str,
+        clock: Arc<dyn Clock>,
+        retry: RetryConfig,
+    ) -> (World, Arc<Dispatched>) {
+        let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "tests");
+        let endpoint = Some("http://local".to_owned());
+        let (dynamodb, s3) = edge::clients(http, "local", credentials, (endpoint.clone(), endpoint));
         let dynamodb = dynamodb.config().to_builder().retry_config(retry.clone()).build();
         let s3 = s3.config().to_builder().retry_config(retry).build();
         let places = Places {
@@ -284,14 +305,12 @@ impl TestHome {
         let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
         let scratch = self.path().join("scratch");
         std::fs::create_dir_all(&scratch).unwrap();
-        let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(&self.clock);
         let world = World::new(
             clock,
             (aws_sdk_dynamodb::Client::from_conf(dynamodb), aws_sdk_s3::Client::from_conf(s3)),
             places,
             invoker,
-            // As in production, no two workers have the same name.
-            format!("{worker}-{}", WORKERS.fetch_add(1, Ordering::Relaxed)),
+            worker.to_owned(),
             (Some(self.path().join("out")), scratch),
         );
         (world, dispatched)

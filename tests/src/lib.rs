@@ -12,6 +12,7 @@ pub mod journal;
 pub mod reports;
 pub mod sandboxed;
 pub mod simulated;
+pub mod simulation;
 pub mod transport;
 pub mod tripletex;
 

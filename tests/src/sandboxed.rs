@@ -54,12 +54,16 @@ pub enum Trouble {
 /// Decides call by call.
 type Decides = Box<dyn FnMut(&Request<Vec<u8>>) -> Option<Trouble> + Send>;
 
+/// Changes answers that came whole.
+type Rewrites = Box<dyn FnMut(&Request<Vec<u8>>, &mut Value) + Send>;
+
 /// The simulated systems as a transport: what the network does to an answer happens here, in the test's time.
 #[derive(Clone)]
 pub struct Line {
     sandbox: Arc<Mutex<Sandbox>>,
     clock: Arc<TestClock>,
     trouble: Arc<Mutex<Option<Decides>>>,
+    rewrites: Arc<Mutex<Option<Rewrites>>>,
     calls: Arc<AtomicU64>,
     refused: Arc<AtomicU64>,
 }
@@ -67,6 +71,16 @@ pub struct Line {
 impl Line {
     fn answer(&self, request: &Request<Vec<u8>>) -> Reply {
         self.sandbox.lock().unwrap().handle(self.clock.now(), request)
+    }
+
+    fn rewrite(&self, request: &Request<Vec<u8>>, answer: Response<Vec<u8>>) -> Response<Vec<u8>> {
+        let mut rewrites = self.rewrites.lock().unwrap();
+        let (Some(rewrite), Ok(mut value)) = (rewrites.as_mut(), serde_json::from_slice(answer.body()))
+        else {
+            return answer;
+        };
+        rewrite(request, &mut value);
+        answer.map(|_| value.to_string().into_bytes())
     }
 }
 
@@ -107,7 +121,7 @@ impl Transport for Line {
             Ending::Whole | Ending::Slow if response.body().len() > limits.body_max => {
                 Err(Broken::Unusable("too large".to_owned()))
             }
-            Ending::Whole | Ending::Slow => Ok(response),
+            Ending::Whole | Ending::Slow => Ok(self.rewrite(&request, response)),
         }
     }
 }
@@ -116,6 +130,11 @@ impl Transport for Line {
 pub struct Bundles(Mutex<toml::Table>);
 
 impl Bundles {
+    /// Bundles by company.
+    pub fn of(bundles: toml::Table) -> Bundles {
+        Bundles(Mutex::new(bundles))
+    }
+
     /// Changes one field of an entry of a company; a list if there are several values.
     pub fn set(&self, company: &str, entry: &str, field: &str, values: &[&str]) {
         let mut bundles = self.0.lock().unwrap();
@@ -183,6 +202,7 @@ impl Sandboxed {
             sandbox: Arc::new(Mutex::new(Sandbox::new(options))),
             clock: Arc::clone(&home.clock),
             trouble: Arc::new(Mutex::new(None)),
+            rewrites: Arc::new(Mutex::new(None)),
             calls: Arc::new(AtomicU64::new(0)),
             refused: Arc::new(AtomicU64::new(0)),
         };
@@ -192,7 +212,7 @@ impl Sandboxed {
             home,
             store,
             line,
-            secrets: Arc::new(Bundles(Mutex::new(toml::Table::new()))),
+            secrets: Arc::new(Bundles::of(toml::Table::new())),
             config: Mutex::new(String::new()),
         };
         let base_on: NaiveDate = made.truth()["base_on"].as_str().unwrap().parse().unwrap();
@@ -281,6 +301,11 @@ impl Sandboxed {
             let meant = request.method() == method && request.uri().path().ends_with(end);
             if meant { left.take() } else { None }
         });
+    }
+
+    /// Lets `rewrites` change every whole JSON answer from now on.
+    pub fn rewrite(&self, rewrites: impl FnMut(&Request<Vec<u8>>, &mut Value) + Send + 'static) {
+        *self.line.rewrites.lock().unwrap() = Some(Box::new(rewrites));
     }
 
     /// Ends all trouble and all faults.

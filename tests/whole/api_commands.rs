@@ -150,3 +150,79 @@ async fn a_backfill_before_the_first_look_books_everything_once() {
     company.settle_down().await;
     company.check().await;
 }
+
+/// Lets Stripe show one payout's rows otherwise from now on.
+fn amend(company: &Sandboxed, id: &str, change: fn(&mut Vec<Value>)) {
+    let wanted = format!("payout={id}");
+    company.rewrite(move |request, answer| {
+        let query = request.uri().query().unwrap_or_default();
+        if request.uri().path() == "/v1/balance_transactions" && query.ends_with(&wanted) {
+            change(answer["data"].as_array_mut().unwrap());
+        }
+    });
+}
+
+/// A sound payout of Stripe that fits on one page: its settlement and its id.
+fn small_payout(company: &Sandboxed) -> (String, String) {
+    let payouts = company.payouts_that_are("sound");
+    let is_small = |payout: &&Value| {
+        payout["provider"] == "stripe" && (2..100).contains(&payout["rows"].as_u64().unwrap())
+    };
+    let name = payouts.iter().find(is_small).unwrap()["settlement"].as_str().unwrap().to_owned();
+    let id = name.rsplit_once(':').unwrap().1.to_owned();
+    (name, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_say_more_after_they_were_booked_are_corrected_by_one_more_voucher() {
+    let company = Sandboxed::sound(5, 6).await;
+    company.settle_down().await;
+    let books = company.vouchers();
+    let (name, id) = small_payout(&company);
+    amend(&company, &id, |rows| {
+        let charge = rows.iter_mut().find(|row| row["reporting_category"] == "charge").unwrap();
+        for member in ["amount", "fee"] {
+            charge[member] = (charge[member].as_i64().unwrap() + 100).into();
+        }
+        let detail = &mut charge["fee_details"][0]["amount"];
+        *detail = (detail.as_i64().unwrap() + 100).into();
+    });
+    for _ in 0..2 {
+        back(&company, "webshop").await;
+        company.settle_down().await;
+        let new: Vec<Value> =
+            company.vouchers().into_iter().filter(|voucher| !books.contains(voucher)).collect();
+        assert_eq!(new.len(), 1, "{new:?}");
+        let reference = new[0]["reference"].as_str().unwrap();
+        assert!(reference.contains(&id) && reference.contains("correction"), "{reference}");
+        let amounts: Vec<&str> = (new[0]["postings"].as_array().unwrap().iter())
+            .map(|posting| posting["amount"].as_str().unwrap())
+            .collect();
+        assert!(amounts.contains(&"-1.00") && amounts.contains(&"1.00"), "{amounts:?}");
+        assert_eq!(company.state(&name).await, "posted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_are_gone_after_they_were_booked_are_held_and_the_voucher_stays() {
+    let company = Sandboxed::sound(5, 6).await;
+    company.settle_down().await;
+    let books = company.vouchers();
+    let (name, id) = small_payout(&company);
+    amend(&company, &id, |rows| {
+        // Two charges become one of the same money.
+        let charges = (0..rows.len()).filter(|at| rows[*at]["reporting_category"] == "charge");
+        let [one, other] = charges.take(2).collect::<Vec<usize>>()[..] else { panic!("{rows:?}") };
+        for member in ["amount", "fee", "net"] {
+            rows[one][member] =
+                (rows[one][member].as_i64().unwrap() + rows[other][member].as_i64().unwrap()).into();
+        }
+        let mut details = rows[other]["fee_details"].as_array().unwrap().clone();
+        rows[one]["fee_details"].as_array_mut().unwrap().append(&mut details);
+        rows.remove(other);
+    });
+    back(&company, "webshop").await;
+    company.settle_down().await;
+    assert_eq!(company.state(&name).await, "held(duplicate-differs)");
+    assert_eq!(company.vouchers(), books);
+}

@@ -88,6 +88,22 @@ async fn two_workers_that_need_a_token_make_one_call_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_workers_whose_session_expired_renew_it_by_one_call() {
+    let company = Sandboxed::seeded(5).await;
+    company.settle_down().await;
+    assert_eq!(company.calls_for("tripletex", "session"), 1);
+    let before = company.vouchers().len();
+    company.control("POST", "expire-tokens", &serde_json::json!({ "system": "tripletex" }));
+    company.control("POST", "settle", &serde_json::json!({}));
+    let (one, other) = (company.worker("one").await, company.worker("other").await);
+    let horizon = Duration::hours(26);
+    tokio::join!(Box::pin(one.work(&company, horizon)), Box::pin(other.work(&company, horizon)));
+    company.check().await;
+    assert!(company.vouchers().len() >= before + 2, "{}", company.vouchers().len() - before);
+    assert_eq!(company.calls_for("tripletex", "session"), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn fault_036_a_worker_that_stalls_past_its_lease_and_sends_then_makes_no_second_voucher() {
     let company = small(6, 0).await;
     company.trouble_once(SEND.0, SEND.1, Trouble::Stall(StdDuration::from_secs(200)));

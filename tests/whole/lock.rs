@@ -108,3 +108,29 @@ async fn a_death_before_the_claims_of_an_earlier_one_lapsed_hides_neither() {
     assert!(std::fs::read_to_string(&lock).unwrap().contains(&earlier));
     assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1"]);
 }
+
+#[tokio::test]
+async fn names_that_were_cut_off_while_the_lock_was_written_are_no_names() {
+    let home = TestHome::of("acme");
+    let key = die_in_the_middle(&home).await;
+    let lock = home.path().join("state/lock");
+    let dead = std::fs::read_to_string(&lock).unwrap();
+    // Whoever wrote a shorter line died before the rest was cut off.
+    std::fs::write(&lock, format!("{}\n17-2 4711-1 4711-2", dead.trim())).unwrap();
+    let opened = home.open().await;
+    let claim = Table::of(&opened.world).claim::<SettlementItem>(&key, Duration::minutes(10)).await.unwrap();
+    assert!(matches!(claim, Claim::Taken(_)));
+    assert!(!std::fs::read_to_string(&lock).unwrap().contains("4711"));
+}
+
+#[tokio::test]
+async fn a_store_that_was_left_half_made_is_made_anew() {
+    let home = TestHome::of("acme");
+    std::fs::create_dir(home.path().join("state")).unwrap();
+    for name in ["store.new", "store.new-wal"] {
+        std::fs::write(home.path().join("state").join(name), "half a page").unwrap();
+    }
+    home.drop_file("acme/shop/one.csv", Stripe::simple("po_1", "2026-01-05").csv());
+    assert_eq!(home.pass().await.clean().booked(), ["stripe:po_1"]);
+    assert!(!home.path().join("state/store.new").exists());
+}

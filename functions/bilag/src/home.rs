@@ -156,19 +156,11 @@ impl Home {
         buckets: Buckets,
         (worker, lock, scratch): (String, Option<Lock>, tempfile::TempDir),
     ) -> Result<Home, Failure> {
-        let embedded = Embedded::open(&files.table, buckets)
-            .map_err(|error| Failure::from(Error::retry("the store cannot be opened").because(error)))?;
-        let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "local");
-        let endpoint = Some("http://local".to_owned());
-        let clients =
-            edge::clients(embedded.http_client(), "local", credentials, (endpoint.clone(), endpoint));
-        let places = Places {
-            table: "bilag".to_owned(),
-            config: "config".to_owned(),
-            verdicts: "verdicts".to_owned(),
-            inbox: "inbox".to_owned(),
-            archive: "archive".to_owned(),
-        };
+        let places = places();
+        if !files.table.exists() {
+            make_store(&files.table, &places).await?;
+        }
+        let clients = clients(&open_store(&files.table, buckets)?);
         let dispatched = Arc::new(Dispatched::default());
         let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
         let folders = (Some(files.out), scratch.path().to_owned());
@@ -178,7 +170,6 @@ impl Home {
         let world = World::new(Arc::new(SystemClock), clients, places, invoker, worker, folders)
             .reaching(Arc::new(http), Hosts::Loopback)
             .trusting(Arc::new(SecretsFile(files.secrets)), Arc::new(vault));
-        Table::of(&world).create_if_missing().await?;
         Ok(Home { world, dispatched, rehearsal: false, lock, _scratch: scratch })
     }
 
@@ -310,6 +301,55 @@ fn is_home(root: &Path) -> Result<(), Failure> {
         Kind::Config,
         format!("{} {what}; make one with: bilag init HOME", root.display()),
     )))
+}
+
+fn places() -> Places {
+    Places {
+        table: "bilag".to_owned(),
+        config: "config".to_owned(),
+        verdicts: "verdicts".to_owned(),
+        inbox: "inbox".to_owned(),
+        archive: "archive".to_owned(),
+    }
+}
+
+fn open_store(path: &Path, buckets: Buckets) -> Result<Embedded, Failure> {
+    Embedded::open(path, buckets)
+        .map_err(|error| Failure::from(Error::retry("the store cannot be opened").because(error)))
+}
+
+fn clients(store: &Embedded) -> edge::Clients {
+    let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "local");
+    let endpoint = Some("http://local".to_owned());
+    edge::clients(store.http_client(), "local", credentials, (endpoint.clone(), endpoint))
+}
+
+/// Makes an empty store beside its place and moves it there when it is whole, so that whoever dies meanwhile leaves
+/// none.
+async fn make_store(path: &Path, places: &Places) -> Result<(), Failure> {
+    let new = path.with_extension("new");
+    let log = path.with_extension("new-wal");
+    for left in [&new, &log, &path.with_extension("new-shm")] {
+        match std::fs::remove_file(left) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::file("cannot remove", left, error).into());
+            }
+            _ => {}
+        }
+    }
+    {
+        let clients = clients(&open_store(&new, Buckets::new())?);
+        let invoker: Arc<dyn Invoke> = Arc::new(Dispatched::default());
+        let folders = (None, std::env::temp_dir());
+        let world = World::new(Arc::new(SystemClock), clients, places.clone(), invoker, worker(), folders);
+        Table::of(&world).create_if_missing().await?;
+    }
+    // The database empties its log into the file as it closes.
+    if log.exists() {
+        return Err(Error::bug(format!("{} was not closed", new.display())).into());
+    }
+    std::fs::rename(&new, path).map_err(|error| Error::file("cannot make the store", path, error))?;
+    Ok(())
 }
 
 fn lock(state: &Path, worker: &str, wait: bool) -> Result<Lock, Failure> {

@@ -69,10 +69,16 @@ impl Lock {
         self.write(&worker).map_err(|error| Error::retry("cannot write the lock file").because(error))
     }
 
+    /// Replaces the first line by one write, so that whoever dies here leaves the old names or the new ones. What is
+    /// longer of the old ones stands behind the line until it is cut off.
     fn write(&mut self, text: &str) -> std::io::Result<()> {
-        self.file.set_len(0)?;
+        let line = match text.trim() {
+            "" => String::new(),
+            names => format!("{names}\n"),
+        };
         self.file.rewind()?;
-        self.file.write_all(text.as_bytes())?;
+        self.file.write_all(line.as_bytes())?;
+        self.file.set_len(line.len() as u64)?;
         self.file.sync_data()
     }
 }
@@ -85,9 +91,10 @@ impl Drop for Lock {
     }
 }
 
+/// The first line, without its end.
 fn read(file: &mut File) -> std::io::Result<String> {
     file.rewind()?;
     let mut text = String::new();
     file.take(10_000).read_to_string(&mut text)?;
-    Ok(text.trim().to_owned())
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

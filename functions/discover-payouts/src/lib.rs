@@ -306,8 +306,7 @@ fn changed(old: &SettlementItem, new: &SettlementItem, again: bool) -> Option<(S
         SettlementState::Posting => None,
         _ if again && matches!(new.state, SettlementState::Announced) => {
             let number = old.fetch.as_ref().map_or(1, |fetch| fetch.number) + 1;
-            let fetch =
-                Fetch { number, progress: String::new(), sha256: String::new(), rows: 0, restarts: 0 };
+            let fetch = Fetch::new(number);
             let next = SettlementItem { fetch: Some(fetch), announced: new.announced.clone(), ..old.clone() };
             Some((next, "fetched once more, to compare".to_owned()))
         }

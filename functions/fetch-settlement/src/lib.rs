@@ -21,8 +21,8 @@ const LEASE: chrono::Duration = chrono::Duration::minutes(10);
 /// The longest piece of work.
 const PIECE_MAX: chrono::Duration = chrono::Duration::minutes(5);
 
-/// How often rows that cannot be read or do not add up are fetched anew before a person has to look: a page may have
-/// been put together wrongly, or changed while it was read.
+/// How often rows that cannot be read are fetched anew before a person has to look, and how often rows that do not
+/// add up: a page may have been put together wrongly, or changed while it was read.
 const RESTARTS_MAX: u32 = 2;
 
 /// What became of one settlement.
@@ -153,7 +153,7 @@ impl Fetching<'_> {
         let announced: Announced = serde_json::from_value(announced.clone()).map_err(|error| {
             Error::bug(format!("{}: its announcement cannot be read", held.body.name)).because(error)
         })?;
-        let fetch = held.body.fetch.clone().unwrap_or_else(first);
+        let fetch = held.body.fetch.clone().unwrap_or_else(|| Fetch::new(1));
         let place = place(&self.config.company.id, &held.body, fetch.number);
         let before = match fetch.progress.as_str() {
             "" => Progress {
@@ -181,7 +181,7 @@ impl Fetching<'_> {
         let GroupEnd::Settlement { head, hold, open, follows } = pages.end() else {
             return Err(Error::bug(format!("{}: the rows make no settlement", held.body.name)).into());
         };
-        if let Some(hold) = hold.clone().filter(|hold| is_doubtful(hold) && fetch.restarts < RESTARTS_MAX) {
+        if let Some(hold) = hold.clone().filter(|hold| is_doubtful(hold) && fetch.unproved < RESTARTS_MAX) {
             return Err(Stop::Unproved(hold));
         }
         let (chunks, rows, rows_hash) = writer.finish(self.world).await?;
@@ -322,16 +322,23 @@ async fn end(
     let rows = held.body.fetch.as_ref().map_or(0, |fetch| fetch.rows);
     let again = |wait: chrono::Duration| Some(Due { function: "fetch-settlement", at: now + wait });
     let unfinished = Fetched { rows, unfinished: true, ..Fetched::default() };
-    // A run that a person waits for tells at its end what does not add up.
-    let anew_after = match &stop {
-        Stop::Unreadable(_) => Some(chrono::Duration::minutes(1)),
-        Stop::Unproved(_) => Some(chrono::Duration::zero()),
+    let fetch = held.body.fetch.clone().unwrap_or_else(|| Fetch::new(1));
+    let anew = match &stop {
+        Stop::Unreadable(_) if fetch.unreadable < RESTARTS_MAX => {
+            let unreadable = fetch.unreadable + 1;
+            Some((chrono::Duration::minutes(1), Fetch { unreadable, ..fetch.anew() }))
+        }
+        // At once: a run that a person waits for tells at its end what does not add up.
+        Stop::Unproved(_) => {
+            let unproved = fetch.unproved + 1;
+            Some((chrono::Duration::zero(), Fetch { unproved, unreadable: 0, ..fetch.anew() }))
+        }
         _ => None,
     };
     let hold = match stop {
         Stop::NotYet(wait) => {
             // From the first page, since what was read was not final.
-            held.body.fetch = held.body.fetch.map(|fetch| anew(&fetch));
+            held.body.fetch = held.body.fetch.map(|fetch| fetch.anew());
             let wait = chrono::Duration::from_std(wait).unwrap_or(chrono::Duration::hours(1));
             let trail = Trail::new(
                 world,
@@ -360,9 +367,8 @@ async fn end(
         Stop::Unproved(hold) => hold,
         Stop::Held(hold) => hold,
     };
-    let fetch = held.body.fetch.clone().unwrap_or_else(first);
-    if let Some(wait) = anew_after.filter(|_| fetch.restarts < RESTARTS_MAX) {
-        held.body.fetch = Some(Fetch { restarts: fetch.restarts + 1, ..anew(&fetch) });
+    if let Some((wait, fetch)) = anew {
+        held.body.fetch = Some(fetch);
         let trail = Trail::new(world, &held.body.state, &held.body.state, format!("fetched anew: {hold}"));
         table.release(&mut held, again(wait), true, Some(trail)).await?;
         return Ok(unfinished);
@@ -378,13 +384,4 @@ async fn end(
 /// Whether a source that the API itself gave may say something else when it is asked again.
 fn is_doubtful(hold: &Hold) -> bool {
     matches!(hold.cause, Cause::DoesNotAddUp | Cause::PayoutRowMissing)
-}
-
-fn first() -> Fetch {
-    Fetch { number: 1, progress: String::new(), sha256: String::new(), rows: 0, restarts: 0 }
-}
-
-/// The next fetch, from the first page on.
-fn anew(fetch: &Fetch) -> Fetch {
-    Fetch { number: fetch.number + 1, restarts: fetch.restarts, ..first() }
 }

@@ -10,7 +10,7 @@ pub mod vault;
 mod world;
 
 pub use error::{Error, Kind};
-pub use world::{Clock, Invoke, Places, Purse, SystemClock, World, clients};
+pub use world::{Clients, Clock, Invoke, Places, Purse, SystemClock, World, clients};
 
 /// Sets up logs on standard error: JSON lines when `json`, else text. The level is `BILAG_LOG`, default `warn` for
 /// people and `info` for JSON.

@@ -133,7 +133,7 @@ impl World {
     /// A world of its parts that reaches no network and holds no secrets.
     pub fn new(
         clock: Arc<dyn Clock>,
-        (dynamodb, s3): (aws_sdk_dynamodb::Client, aws_sdk_s3::Client),
+        (dynamodb, s3): Clients,
         places: Places,
         invoker: Arc<dyn Invoke>,
         worker: String,
@@ -174,13 +174,16 @@ impl World {
     }
 }
 
+/// The clients of the table and of the buckets.
+pub type Clients = (aws_sdk_dynamodb::Client, aws_sdk_s3::Client);
+
 /// The AWS clients over one transport.
 pub fn clients(
     http: SharedHttpClient,
     region: &str,
     credentials: aws_credential_types::Credentials,
     endpoints: (Option<String>, Option<String>),
-) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
+) -> Clients {
     use aws_sdk_dynamodb::config as dynamodb;
     use aws_sdk_s3::config as s3;
     let mut table = dynamodb::Config::builder()

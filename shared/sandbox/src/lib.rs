@@ -37,6 +37,8 @@ pub struct Options {
     pub seed: u64,
     /// Sound payouts of each provider. Six are one of each shape.
     pub payouts: usize,
+    /// The shape of each provider's first sound payout, 0 to 5; the others follow in turn.
+    pub first_shape: usize,
     /// Sound payouts before the base day, which a connection that starts on the base day leaves alone.
     pub before: usize,
     /// Leaves out payouts that must be held or that wait.
@@ -65,6 +67,7 @@ impl Default for Options {
         Options {
             seed: 1,
             payouts: 6,
+            first_shape: 0,
             before: 0,
             sound_only: false,
             base_on: None,

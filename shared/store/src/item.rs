@@ -247,9 +247,24 @@ pub struct Fetch {
     pub sha256: String,
     /// Rows so far, for people.
     pub rows: u64,
-    /// How often it began anew because an answer could not be read or the rows did not add up.
+    /// How often it began anew because an answer could not be read, since rows were last read to their end.
     #[serde(default)]
-    pub restarts: u32,
+    pub unreadable: u32,
+    /// How often it began anew because rows that were read to their end did not add up.
+    #[serde(default)]
+    pub unproved: u32,
+}
+
+impl Fetch {
+    /// A fetch from the first page on.
+    pub fn new(number: u32) -> Fetch {
+        Fetch { number, progress: String::new(), sha256: String::new(), rows: 0, unreadable: 0, unproved: 0 }
+    }
+
+    /// The next fetch of the same settlement, from the first page on.
+    pub fn anew(&self) -> Fetch {
+        Fetch { unreadable: self.unreadable, unproved: self.unproved, ..Fetch::new(self.number + 1) }
+    }
 }
 
 /// One connection's looking for payouts.

@@ -3,6 +3,7 @@
 mod list;
 mod rows;
 mod shapes;
+mod source;
 mod world;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -34,6 +35,7 @@ pub(crate) struct Plan {
     pub seed: u64,
     pub base_on: NaiveDate,
     pub payouts: usize,
+    pub first_shape: usize,
     pub before: usize,
     pub sound_only: bool,
     pub huge_rows: Option<u64>,
@@ -50,9 +52,9 @@ impl Stripe {
         // The last one may be made shortly before midnight.
         let first_on = plan.base_on - chrono::Days::new(plan.before as u64 + 1);
         let mut world = World::new(plan.seed, first_on);
-        world.add_sound(plan.before, Soundness::Before);
+        world.add_sound(plan.before, 0, Soundness::Before);
         world.start_at(plan.base_on);
-        world.add_sound(plan.payouts, Soundness::Sound);
+        world.add_sound(plan.payouts, plan.first_shape, Soundness::Sound);
         if !plan.sound_only {
             world.add_unsound();
         }
@@ -188,7 +190,7 @@ impl Stripe {
         if let Some(source) = source.filter(|_| expand) {
             let object = match self.world.find(&source) {
                 Some(payout) => self.world.payout_json(payout, now)?,
-                None => row.source_json(&source, self.world.original_id(&row).as_deref(), created),
+                None => row.source_json(&source, &id, self.world.original_id(&row).as_deref(), created),
             };
             shown["source"] = object;
         }

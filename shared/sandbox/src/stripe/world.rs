@@ -54,9 +54,9 @@ impl World {
         self.next_on = self.next_on.max(on);
     }
 
-    /// Adds `count` sound payouts.
-    pub fn add_sound(&mut self, count: usize, soundness: Soundness) {
-        for index in 0..count {
+    /// Adds `count` sound payouts, the first one of this shape.
+    pub fn add_sound(&mut self, count: usize, first: usize, soundness: Soundness) {
+        for index in first..first + count {
             let rows = self.shape(SHAPES[index % SHAPES.len()]);
             self.add(rows, soundness);
         }

@@ -39,6 +39,7 @@ pub(crate) struct Plan {
     pub seed: u64,
     pub base_on: NaiveDate,
     pub payouts: usize,
+    pub first_shape: usize,
     pub before: usize,
     pub sound_only: bool,
     pub huge_rows: Option<u64>,
@@ -63,9 +64,9 @@ impl VippsMobilePay {
         // An earlier payout can span three dates.
         let first_on = plan.base_on - Days::new(3 * plan.before as u64);
         let mut maker = Maker::new(plan.seed, MERCHANT_SERIAL_NUMBER, plan.gross, first_on);
-        maker.add_sound(plan.before, Soundness::Before);
+        maker.add_sound(plan.before, 0, Soundness::Before);
         maker.start_at(plan.base_on);
-        maker.add_sound(plan.payouts, Soundness::Sound);
+        maker.add_sound(plan.payouts, plan.first_shape, Soundness::Sound);
         if !plan.sound_only {
             maker.add_unsound();
         }
@@ -78,7 +79,7 @@ impl VippsMobilePay {
         let mut makers = vec![maker];
         if plan.second_ledger {
             let mut second = Maker::new(plan.seed, "7654321", true, plan.base_on);
-            second.add_sound(plan.payouts.min(6), Soundness::Sound);
+            second.add_sound(plan.payouts.min(6), 0, Soundness::Sound);
             makers.push(second);
         }
         VippsMobilePay {

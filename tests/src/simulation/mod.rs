@@ -1,0 +1,739 @@
+//! Everything at once, decided by a seed: the real handlers, store, protocol, connectors and AWS clients, over the
+//! embedded table, buckets in memory and the simulated systems, in one thread and in virtual time, while calls are lost,
+//! workers die and configurations change. After that a checker of its own looks at the books.
+
+mod checker;
+pub mod defects;
+pub mod history;
+pub mod hub;
+mod lines;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration as StdDuration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bilag::home::Dispatched;
+use chrono::{DateTime, Duration, NaiveDate, Utc};
+use edge::http::Hosts;
+use edge::secret::Secrets;
+use edge::vault::KeyFile;
+use edge::{Clock, Error, Kind, World};
+use embedded::Embedded;
+use http::Request;
+use sandbox::{Options, Sandbox};
+use serde_json::{Value, json};
+use store::{Key, Table, bucket};
+use tokio::task::LocalSet;
+
+use crate::home::{TestClock, TestHome};
+use crate::sandboxed::Bundles;
+use defects::{Defect, Switched};
+use history::{Company, Event, History, STORM, Second, Style, What};
+use hub::{Fate, Hub, WorkerClock};
+use lines::{Place, StoreLine, SystemLine};
+
+/// When all simulations begin.
+const BEGIN: &str = "2026-11-20T06:00:00Z";
+
+/// The longest that everything may take once nothing goes wrong any more.
+const PATIENCE: Second = 72 * 3600;
+
+/// The longest that a worker waits before it asks again what is due.
+const IDLE: Duration = Duration::minutes(10);
+
+/// How long after the storm providers are certainly looked at once more.
+const LAST_LOOK: Second = 26 * 3600;
+
+/// How long one piece of looking or fetching may go on, as in production.
+const PIECE: StdDuration = StdDuration::from_secs(30);
+
+/// What became of a simulation.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What is wrong; empty if nothing is.
+    pub wrong: Vec<String>,
+    /// How often what was injected.
+    pub injected: BTreeMap<String, u64>,
+    /// How long it went on, in virtual time.
+    pub lasted: StdDuration,
+    /// Calls of workers to the store and the systems.
+    pub calls: u64,
+    /// Vouchers in the books at the end.
+    pub vouchers: usize,
+    /// The same for the same calls at the same times.
+    pub trace: u64,
+    /// A line for each call, if that was wanted.
+    pub log: Vec<String>,
+    /// The trail of what is wrong.
+    pub trail: String,
+}
+
+/// Runs a history to its end. With `logs` every call is told.
+pub fn simulate(history: &History, defect: Option<Defect>, logs: bool) -> Report {
+    // The AWS clients' jitter is of this generator.
+    fastrand::seed(history.seed);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let simulation = Arc::new(Simulation::new(history, defect, logs).await);
+        Arc::clone(&simulation).run().await
+    })
+}
+
+/// The smallest part of a history that still goes wrong, found by leaving out one thing after another.
+pub fn shrink(history: &History, defect: Option<Defect>) -> History {
+    let fails = |history: &History| !simulate(history, defect, false).wrong.is_empty();
+    let mut smallest = history.clone();
+    loop {
+        let before = smallest.clone();
+        for at in (0..smallest.events.len()).rev() {
+            let mut smaller = smallest.clone();
+            smaller.events.remove(at);
+            if fails(&smaller) {
+                smallest = smaller;
+            }
+        }
+        for company in 0..smallest.companies.len() {
+            for payouts in 1..smallest.companies[company].payouts {
+                let mut smaller = smallest.clone();
+                smaller.companies[company].payouts = payouts;
+                if fails(&smaller) {
+                    smallest = smaller;
+                    break;
+                }
+            }
+            let mut smaller = smallest.clone();
+            smaller.companies[company].unsound = false;
+            smaller.companies[company].style = Style::default();
+            smaller.companies[company].visible_after = 0;
+            if fails(&smaller) {
+                smallest = smaller;
+            }
+        }
+        if smallest.workers > 1 && smallest.events.iter().all(|event| event.worker().is_none()) {
+            let smaller = History { workers: 1, ..smallest.clone() };
+            if fails(&smaller) {
+                smallest = smaller;
+            }
+        }
+        if (&smallest.events, smallest.workers) == (&before.events, before.workers) {
+            return smallest;
+        }
+    }
+}
+
+impl Event {
+    /// The worker that it happens to.
+    fn worker(&self) -> Option<usize> {
+        match self.what {
+            What::Crash { worker, .. } | What::Stall { worker, .. } | What::Clock { worker, .. } => {
+                Some(worker)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A company under way.
+struct Running {
+    plan: Company,
+    /// Every mapping file that was ever in force.
+    configs: Mutex<Vec<String>>,
+    start_on: NaiveDate,
+    port: u16,
+}
+
+/// The table at some time.
+type Snapshot = Vec<HashMap<String, AttributeValue>>;
+
+struct Simulation {
+    history: History,
+    defect: Option<Arc<Switched>>,
+    home: TestHome,
+    store: Embedded,
+    hub: Arc<Hub>,
+    places: Arc<Vec<Place>>,
+    companies: Vec<Running>,
+    secrets: Arc<Bundles>,
+    /// Sees everything as it is: no trouble, no latency, no defect.
+    oracle: World,
+    /// How fast each worker's clock goes.
+    fast: Vec<Arc<AtomicI64>>,
+    /// Workers may not begin before this second.
+    closed_until: Mutex<Second>,
+    restart_after: Mutex<Vec<Second>>,
+    snapshots: Mutex<Vec<(Second, Snapshot)>>,
+    wrong: Mutex<Vec<String>>,
+}
+
+/// A worker with its world.
+struct Worker {
+    world: World,
+    dispatched: Arc<Dispatched>,
+}
+
+impl Simulation {
+    async fn new(history: &History, defect: Option<Defect>, logs: bool) -> Simulation {
+        let home = TestHome::in_memory(BEGIN);
+        let hub = Arc::new(Hub::new(history.seed, Arc::clone(&home.clock), history.workers, logs));
+        let store = home.store();
+        let (oracle, _) = home.world_named(
+            SharedHttpClient::new(store.http_client()),
+            "oracle",
+            Arc::<TestClock>::clone(&home.clock),
+            RetryConfig::disabled(),
+        );
+        Table::of(&oracle).create_if_missing().await.unwrap();
+        let (mut companies, mut places, mut bundles) = (Vec::new(), Vec::new(), toml::Table::new());
+        for (number, plan) in history.companies.iter().enumerate() {
+            let port = 4010 + u16::try_from(number).unwrap();
+            let mut sandbox = Sandbox::new(options(history.seed, number, plan));
+            let truth = control(&mut sandbox, home.clock.now(), "GET", "payouts", &Value::Null);
+            let start_on: NaiveDate = truth["base_on"].as_str().unwrap().parse().unwrap();
+            let files = sandbox::home_from(&format!("http://127.0.0.1:{port}"), start_on);
+            let secrets: toml::Table = files.secrets_toml.parse().unwrap();
+            bundles.insert(plan.id.clone(), secrets[sandbox::COMPANY].clone());
+            places.push(Place { port, sandbox: Mutex::new(sandbox) });
+            companies.push(Running { plan: plan.clone(), configs: Mutex::default(), start_on, port });
+        }
+        let secrets = Arc::new(Bundles::of(bundles));
+        let simulation = Simulation {
+            history: history.clone(),
+            defect: defect.map(|defect| Arc::new(Switched::on(defect))),
+            store,
+            hub,
+            places: Arc::new(places),
+            companies,
+            oracle: oracle
+                .trusting(Arc::<Bundles>::clone(&secrets), Arc::new(KeyFile::of(&[7; 32]).unwrap())),
+            secrets,
+            fast: (0..history.workers).map(|_| Arc::default()).collect(),
+            closed_until: Mutex::new(0),
+            restart_after: Mutex::new(vec![0; history.workers]),
+            snapshots: Mutex::default(),
+            wrong: Mutex::default(),
+            home,
+        };
+        for company in &simulation.companies {
+            simulation.configure(company, Some(company.plan.style)).await;
+        }
+        simulation
+    }
+
+    /// One worker with a name that no other has.
+    fn worker(&self, number: usize, life: usize) -> Worker {
+        let line = StoreLine {
+            store: self.store.clone(),
+            hub: Arc::clone(&self.hub),
+            worker: number,
+            defect: self.defect.clone(),
+        };
+        let clock = WorkerClock { clock: Arc::clone(&self.home.clock), fast: Arc::clone(&self.fast[number]) };
+        let (world, dispatched) = self.home.world_named(
+            SharedHttpClient::new(line),
+            &format!("worker{number}-{life}"),
+            Arc::new(clock),
+            RetryConfig::standard(),
+        );
+        let systems = SystemLine {
+            places: Arc::clone(&self.places),
+            hub: Arc::clone(&self.hub),
+            worker: number,
+            defect: self.defect.clone(),
+        };
+        let secrets: Arc<dyn Secrets> = Arc::<Bundles>::clone(&self.secrets);
+        let world = world
+            .reaching(Arc::new(systems), Hosts::Loopback)
+            .trusting(secrets, Arc::new(KeyFile::of(&[7; 32]).unwrap()));
+        Worker { world, dispatched }
+    }
+
+    async fn run(self: Arc<Simulation>) -> Report {
+        let begun = tokio::time::Instant::now();
+        let mut lanes = Vec::new();
+        for number in 0..self.history.workers {
+            lanes.push(tokio::task::spawn_local(Arc::clone(&self).lane(number)));
+        }
+        self.storm().await;
+        self.calm().await;
+        for lane in &lanes {
+            lane.abort();
+        }
+        self.look_again().await;
+        let mut wrong = std::mem::take(&mut *self.wrong.lock().unwrap());
+        let (found, trail) = checker::check(&self).await;
+        wrong.extend(found);
+        let vouchers = (0..self.companies.len()).map(|number| self.vouchers(number).len()).sum();
+        Report {
+            wrong,
+            injected: self.injected(),
+            lasted: begun.elapsed(),
+            calls: self.hub.calls(),
+            vouchers,
+            trace: self.hub.trace(),
+            log: self.hub.log(),
+            trail,
+        }
+    }
+
+    /// What was injected, also inside of the simulated systems.
+    fn injected(&self) -> BTreeMap<String, u64> {
+        let mut injected = self.hub.injected();
+        for number in 0..self.companies.len() {
+            let happened = self.control(number, "GET", "faults", &Value::Null);
+            for (kind, count) in happened["happened"].as_object().into_iter().flatten() {
+                *injected.entry(format!("system: {kind}")).or_default() += count.as_u64().unwrap_or_default();
+            }
+        }
+        injected
+    }
+
+    fn control(&self, company: usize, method: &str, path: &str, body: &Value) -> Value {
+        let mut sandbox = self.places[company].sandbox.lock().unwrap();
+        control(&mut sandbox, self.hub.now(), method, path, body)
+    }
+
+    fn payouts(&self, company: usize) -> Vec<Value> {
+        self.control(company, "GET", "payouts", &Value::Null)["payouts"].as_array().unwrap().clone()
+    }
+
+    fn vouchers(&self, company: usize) -> Vec<Value> {
+        self.control(company, "GET", "vouchers", &Value::Null)["vouchers"].as_array().unwrap().clone()
+    }
+
+    fn is_wrong(&self, what: String) {
+        self.hub.note(&what);
+        self.wrong.lock().unwrap().push(what);
+    }
+
+    /// Everything that the history tells, at its time.
+    async fn storm(&self) {
+        enum Step<'h> {
+            Remember,
+            Happen(&'h What),
+            Over(usize),
+            Expire,
+        }
+        let mut steps: Vec<(Second, Step<'_>)> = Vec::new();
+        for event in &self.history.events {
+            if let What::Restore { back } = event.what {
+                steps.push((event.at.saturating_sub(back), Step::Remember));
+            }
+            steps.push((event.at, Step::Happen(&event.what)));
+            if let What::Systems { company, lasting, .. } = event.what {
+                steps.push((event.at + lasting, Step::Over(company)));
+            }
+        }
+        if self.defect.as_ref().is_some_and(|defect| defect.defect == Defect::RecordExpires) {
+            steps.extend((1..STORM / 1800).map(|half_hour| (half_hour * 1800, Step::Expire)));
+        }
+        steps.sort_by_key(|(at, _)| *at);
+        for (at, step) in steps {
+            self.until(at).await;
+            match step {
+                Step::Remember => {
+                    let snapshot = self.snapshot().await;
+                    self.snapshots.lock().unwrap().push((at, snapshot));
+                }
+                Step::Expire => self.expire().await,
+                Step::Over(company) => {
+                    self.control(company, "DELETE", "faults", &Value::Null);
+                }
+                Step::Happen(what) => {
+                    self.hub.note(&format!("{what:?}"));
+                    self.happen(at, what).await;
+                }
+            }
+        }
+        self.until(STORM).await;
+        self.hub.peace();
+        for (number, company) in self.companies.iter().enumerate() {
+            self.control(number, "DELETE", "faults", &Value::Null);
+            let style = company.plan.style;
+            self.configure(company, Some(style)).await;
+        }
+        for (number, fast) in self.fast.iter().enumerate() {
+            fast.store(0, Ordering::Relaxed);
+            if number > 0 {
+                self.hub.kill(number);
+            }
+        }
+    }
+
+    /// Deletes what was booked an hour ago: [`Defect::RecordExpires`].
+    async fn expire(&self) {
+        let (client, name) = (&self.oracle.dynamodb, &self.oracle.places.table);
+        let old = (self.hub.now() - Duration::hours(1)).to_rfc3339();
+        for mut item in self.snapshot().await {
+            let text =
+                |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            let body: Value = serde_json::from_str(&text("body")).unwrap_or_default();
+            let sent_at = body["sent_at"].as_str().unwrap_or_default().to_owned();
+            if text("sk").starts_with("v#") && body["state"] == "posted" && sent_at < old {
+                item.retain(|name, _| name == "pk" || name == "sk");
+                client.delete_item().table_name(name).set_key(Some(item)).send().await.unwrap();
+            }
+        }
+    }
+
+    async fn until(&self, at: Second) {
+        let now = self.hub.second();
+        tokio::time::sleep(StdDuration::from_secs(at.saturating_sub(now))).await;
+    }
+
+    async fn happen(&self, at: Second, what: &What) {
+        match what {
+            What::Systems { company, kinds, percent, .. } => {
+                let seed = self.hub.below(1 << 30);
+                let body = json!({ "percent": percent, "seed": seed, "kinds": kinds });
+                self.control(*company, "PUT", "faults", &body);
+            }
+            What::Store { fault, percent, lasting } => self.hub.trouble(*fault, *percent, *lasting),
+            What::Crash { worker, call, effect, back_after } => {
+                self.restart_after.lock().unwrap()[*worker] = *back_after;
+                self.hub.doom(*worker, *call, Fate::Crash { effect: *effect });
+            }
+            What::Stall { worker, call, lasting } => self.hub.doom(*worker, *call, Fate::Stall(*lasting)),
+            What::Clock { worker, fast } => {
+                self.hub.count("a clock is set");
+                self.fast[*worker].store(*fast, Ordering::Relaxed);
+            }
+            What::Restore { back } => self.restore(at, *back).await,
+            What::Configure { company, style } => {
+                self.hub.count("a mapping file is edited");
+                self.configure(&self.companies[*company], *style).await;
+            }
+            What::ExpireTokens { company } => {
+                self.hub.count("tokens expire");
+                self.control(*company, "POST", "expire-tokens", &json!({}));
+            }
+            What::ClosePeriod { company, month } => {
+                self.hub.count("a period is closed");
+                self.control(*company, "POST", "close-period", &json!({ "month": month }));
+            }
+            What::Settle { company } => {
+                self.hub.count("what waited is settled");
+                let mut sandbox = self.places[*company].sandbox.lock().unwrap();
+                // Refused where nothing waits.
+                let _ = ask(&mut sandbox, self.hub.now(), "POST", "settle", &json!({}));
+            }
+            What::Fail { company, payout } => self.fail(*company, *payout),
+            What::Notices { company, copies } => self.notices(*company, *copies).await,
+        }
+    }
+
+    /// A payout comes back, if it can.
+    fn fail(&self, company: usize, payout: usize) {
+        let payouts = self.payouts(company);
+        let sound: Vec<&Value> = payouts
+            .iter()
+            .filter(|payout| payout["soundness"] == "sound" && payout["returned"] == false)
+            .filter(|payout| !payout["amount"].as_str().unwrap().starts_with('-'))
+            .collect();
+        let Some(payout) = sound.get(payout % sound.len().max(1)) else { return };
+        let mut sandbox = self.places[company].sandbox.lock().unwrap();
+        let (status, _) =
+            ask(&mut sandbox, self.hub.now(), "POST", "fail-payout", &json!({ "id": payout["id"] }));
+        if status == 200 {
+            drop(sandbox);
+            self.hub.count("a payout comes back");
+        }
+    }
+
+    /// Signed notices, one of them forged, reach the function that takes them.
+    async fn notices(&self, number: usize, copies: usize) {
+        let company = &self.companies[number];
+        let world = &self.oracle;
+        for (secret, expected) in [("whsec_sandbox", true), ("whsec_forged", false)] {
+            let notice = sandbox::stripe_notice(
+                "payout.reconciliation_completed",
+                "po_any",
+                self.hub.now(),
+                &[secret],
+            );
+            let mut headers = http::HeaderMap::new();
+            for (name, value) in &notice.headers {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            let incoming = receive_webhook::Incoming {
+                method: http::Method::POST,
+                path: format!("/hooks/{}/webshop", company.plan.id),
+                headers,
+                body: notice.body,
+            };
+            for _ in 0..copies {
+                self.hub.count("a notice comes");
+                let status = receive_webhook::handle(world, &incoming).await;
+                if status.is_success() != expected {
+                    self.is_wrong(format!("a notice signed with {secret} is answered {status}"));
+                }
+            }
+        }
+    }
+
+    /// Puts a mapping file into force, or something that is none.
+    async fn configure(&self, company: &Running, style: Option<Style>) {
+        let text = match style {
+            Some(style) => config(company, style),
+            None => "[company\n".to_owned(),
+        };
+        let file = format!("{}.toml", company.plan.id);
+        bucket::put(&self.oracle, "config", &file, text.clone().into_bytes()).await.unwrap();
+        let verdict = check_config::handle(&self.oracle, &file).await.unwrap();
+        assert_eq!(verdict.valid, style.is_some(), "{:?}", verdict.errors);
+        if style.is_some() {
+            company.configs.lock().unwrap().push(text);
+        }
+    }
+
+    async fn snapshot(&self) -> Snapshot {
+        let (client, name) = (&self.oracle.dynamodb, &self.oracle.places.table);
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let page = client.scan().table_name(name).set_exclusive_start_key(start).send().await.unwrap();
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return items;
+            }
+        }
+    }
+
+    /// Stops everybody, makes the table what it was, and lets work begin again some minutes later: sooner, sendings
+    /// under way might not be visible yet.
+    async fn restore(&self, at: Second, back: Second) {
+        let wanted = at.saturating_sub(back);
+        let snapshots = std::mem::take(&mut *self.snapshots.lock().unwrap());
+        let Some((_, snapshot)) = snapshots.into_iter().find(|(taken, _)| *taken == wanted) else { return };
+        self.hub.count("the table is restored");
+        *self.closed_until.lock().unwrap() = self.hub.second() + 300;
+        for number in 0..self.history.workers {
+            self.hub.kill(number);
+        }
+        tokio::time::sleep(StdDuration::from_secs(1)).await;
+        let (client, name) = (&self.oracle.dynamodb, &self.oracle.places.table);
+        for mut item in self.snapshot().await {
+            item.retain(|name, _| name == "pk" || name == "sk");
+            client.delete_item().table_name(name).set_key(Some(item)).send().await.unwrap();
+        }
+        for item in snapshot {
+            client.put_item().table_name(name).set_item(Some(item)).send().await.unwrap();
+        }
+        // The newest mapping files are in the bucket; only the pointer to them is older.
+        for company in &self.companies {
+            check_config::handle(&self.oracle, &format!("{}.toml", company.plan.id)).await.unwrap();
+        }
+    }
+
+    /// One worker after the other in one place.
+    async fn lane(self: Arc<Simulation>, number: usize) {
+        for life in 0.. {
+            let opens = *self.closed_until.lock().unwrap();
+            self.until(opens).await;
+            let worker = self.worker(number, life);
+            tokio::select! {
+                biased;
+                () = self.hub.death(number) => {}
+                () = self.work(&worker) => {}
+            }
+            if self.hub.second() >= STORM && number > 0 {
+                return;
+            }
+            let back_after = std::mem::take(&mut self.restart_after.lock().unwrap()[number]);
+            tokio::time::sleep(StdDuration::from_secs(back_after.max(1))).await;
+        }
+    }
+
+    /// What is due, soonest first, as it really is.
+    async fn due(&self) -> Vec<(DateTime<Utc>, &'static str, Key)> {
+        let mut due = Vec::new();
+        for company in &self.companies {
+            for prefix in ["n#", "s#", "v#"] {
+                let listed = Table::of(&self.oracle).list::<Value>(&company.plan.id, prefix).await.unwrap();
+                due.extend(listed.into_iter().filter_map(|read| Some((read.due?, read.key))));
+            }
+        }
+        let mut due: Vec<_> = due.into_iter().map(|(due, key)| (due.at, due.function, key)).collect();
+        due.sort();
+        due
+    }
+
+    /// Takes what is due, for ever.
+    async fn work(&self, worker: &Worker) {
+        loop {
+            let now = self.hub.now();
+            let next = self.due().await.first().map_or(now + IDLE, |due| due.0);
+            let wait = (next - now).clamp(Duration::milliseconds(200), IDLE);
+            let late = StdDuration::from_millis(self.hub.below(3_000));
+            tokio::time::sleep(wait.to_std().unwrap() + late).await;
+            if next > now + IDLE {
+                continue;
+            }
+            let mut taken = self.dispatched(worker).await;
+            self.hub.shuffle(&mut taken);
+            for (function, key) in taken {
+                let stormy = self.hub.second() < STORM;
+                if stormy && self.hub.chance(3) {
+                    self.hub.count("an invocation is lost");
+                    continue;
+                }
+                let times = if stormy && self.hub.chance(3) { 2 } else { 1 };
+                if times == 2 {
+                    self.hub.count("an invocation comes twice");
+                }
+                for _ in 0..times {
+                    self.invoke(&worker.world, &function, &key).await;
+                }
+            }
+        }
+    }
+
+    /// What is handed over to work on: now and then by the dispatcher and its index, else as it really is, which is
+    /// quicker.
+    async fn dispatched(&self, worker: &Worker) -> Vec<(String, String)> {
+        if self.hub.chance(10) {
+            // What is not handed over now stays due.
+            let _ = dispatch_due::handle(&worker.world).await;
+            return worker.dispatched.take();
+        }
+        let now = worker.world.clock.now();
+        let due = self.due().await.into_iter().filter(|due| due.0 <= now);
+        due.map(|(_, function, key)| (function.to_owned(), key.to_string())).collect()
+    }
+
+    async fn invoke(&self, world: &World, function: &str, key: &str) {
+        self.hub.note(&format!("{} {function} {key}", world.worker));
+        // Unoptimised handlers need more room than a stack has.
+        let done: Result<(), Error> = match function {
+            "discover-payouts" => Box::pin(discover_payouts::handle(world, key, PIECE)).await.map(|_| ()),
+            "fetch-settlement" => {
+                Box::pin(fetch_settlement::handle(world, key, PIECE, &mut |_| {})).await.map(|_| ())
+            }
+            "post-voucher" => Box::pin(post_voucher::handle(world, key)).await.map(|_| ()),
+            other => panic!("{key} is due for {other}"),
+        };
+        match done {
+            Err(error) if error.kind == Kind::Bug => self.is_wrong(format!("{function} {key}: {error}")),
+            Err(error) => self.hub.note(&format!("{} {function} {key}: {error}", world.worker)),
+            Ok(()) => {}
+        }
+    }
+
+    /// Nothing goes wrong any more: waits until all is done.
+    async fn calm(&self) {
+        let settles = self.history.events.iter().any(|event| {
+            matches!(event.what, What::Settle { .. } | What::Fail { .. } | What::Restore { .. })
+        });
+        let least = STORM + if settles { LAST_LOOK } else { 3600 };
+        loop {
+            let busy = self.busy().await;
+            let second = self.hub.second();
+            if busy.is_empty() && second >= least {
+                return;
+            }
+            if second > STORM + PATIENCE {
+                return self.is_wrong(format!("not done in time: {}", busy.join(", ")));
+            }
+            tokio::time::sleep(StdDuration::from_secs(600)).await;
+        }
+    }
+
+    /// Settlements that are still worked on. Looks for payouts and for vouchers never end.
+    async fn busy(&self) -> Vec<String> {
+        let mut busy = Vec::new();
+        for (_, _, key) in self.due().await {
+            let owes = match key.item.as_bytes().first() {
+                Some(b's') => true,
+                Some(b'v') => self.owes_document(&key).await,
+                _ => false,
+            };
+            if owes {
+                busy.push(key.to_string());
+            }
+        }
+        busy
+    }
+
+    async fn owes_document(&self, key: &Key) -> bool {
+        let read = Table::of(&self.oracle).get::<store::VoucherItem>(key).await.unwrap();
+        use store::item::Attachment;
+        read.is_some_and(|read| {
+            matches!(read.body.attachment, Some(Attachment::Owed { .. } | Attachment::Begun { .. }))
+        })
+    }
+
+    /// The looks after hours and days for vouchers that were sent more than once.
+    async fn look_again(&self) {
+        let worker = self.worker(0, usize::MAX);
+        for _ in 0..64 {
+            let due = self.due().await;
+            let Some((at, function, key)) = due.into_iter().find(|due| due.2.item.starts_with("v#")) else {
+                return;
+            };
+            let wait = (at - self.hub.now()).max(Duration::seconds(1));
+            tokio::time::sleep(wait.to_std().unwrap()).await;
+            self.invoke(&worker.world, function, &key.to_string()).await;
+        }
+        self.is_wrong("looks for vouchers do not end".to_owned());
+    }
+}
+
+fn options(seed: u64, number: usize, plan: &Company) -> Options {
+    Options {
+        seed: seed.wrapping_mul(31).wrapping_add(number as u64),
+        payouts: plan.payouts,
+        first_shape: plan.first_shape,
+        sound_only: !plan.unsound,
+        visible_after: StdDuration::from_secs(plan.visible_after),
+        ..Options::default()
+    }
+}
+
+/// The mapping file of a company in a style.
+fn config(company: &Running, style: Style) -> String {
+    let files = sandbox::home_from(&format!("http://127.0.0.1:{}", company.port), company.start_on);
+    let mut text = files
+        .config_toml
+        .replace(&format!("id = \"{}\"", sandbox::COMPANY), &format!("id = \"{}\"", company.plan.id));
+    let mut accounting = String::from("[accounting]\n");
+    if style.drafts {
+        accounting.push_str("post = \"draft\"\n");
+    }
+    if style.first_open {
+        accounting.push_str("closed_period = \"first-open\"\n");
+    }
+    text = text.replace("[accounting]\n", &accounting);
+    let mut connection = String::from("public_url = \"https://hooks.example.com\"\n");
+    if style.transactions {
+        connection.push_str("granularity = \"transaction\"\n");
+    }
+    if style.months {
+        connection.push_str("cut_off = \"month\"\n");
+    }
+    for provider in ["stripe", "vipps-mobilepay"] {
+        let line = format!("provider = \"{provider}\"\n");
+        text = text.replace(&line, &format!("{line}{connection}"));
+    }
+    if style.other_fees {
+        text = text.replace("\"7770\"", "\"7790\"");
+    }
+    text
+}
+
+fn ask(sandbox: &mut Sandbox, now: DateTime<Utc>, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let request = Request::builder().method(method).uri(format!("/sandbox/{path}")).body(body).unwrap();
+    let answer = sandbox.handle(now, &request).response;
+    (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or_default())
+}
+
+fn control(sandbox: &mut Sandbox, now: DateTime<Utc>, method: &str, path: &str, body: &Value) -> Value {
+    let (status, answer) = ask(sandbox, now, method, path, body);
+    assert_eq!(status, 200, "{method} {path}: {answer}");
+    answer
+}
