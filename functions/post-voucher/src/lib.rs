@@ -258,11 +258,17 @@ async fn post(
             return Ok(Walked::Done(booked));
         }
         let trail = Trail::new(world, &held.body.state, SettlementState::Posting, "planned").under(version);
+        let before = held.body.clone();
         held.body.config = Some(version.to_owned());
         held.body.planned_as = Some(held.body.connection.clone());
         held.body.state = SettlementState::Posting;
-        if table.save(held, Some(trail)).await? == Written::Lost {
-            return Ok(Walked::Lost(booked));
+        match table.save(held, Some(trail)).await {
+            Ok(Written::Yes) => {}
+            Ok(Written::Lost) => return Ok(Walked::Lost(booked)),
+            Err(error) => {
+                held.body = before;
+                return Err(error);
+            }
         }
     }
     for voucher in vouchers {

@@ -104,7 +104,7 @@ pub(crate) fn handle(
         }),
         ("POST", ["fail-payout"]) => with(request, |which: Which| match which.id {
             Some(id) if id.starts_with("po_") => systems.stripe.fail(&id, now),
-            Some(id) => systems.vipps.fail(&id),
+            Some(id) => systems.vipps.fail(&id, now.with_timezone(&chrono_tz::Europe::Oslo).date_naive()),
             None => false,
         }),
         _ => wire::json(404, &json!({ "error": "no such control" })),

@@ -52,6 +52,7 @@ struct State {
     log: Option<Vec<String>>,
     trace: DefaultHasher,
     calls: u64,
+    writes: u64,
 }
 
 /// The hub of one simulation.
@@ -74,6 +75,7 @@ impl Hub {
             log: logs.then(Vec::new),
             trace: DefaultHasher::new(),
             calls: 0,
+            writes: 0,
         };
         let crashes = (0..workers).map(|_| Notify::new()).collect();
         Hub { begun: Instant::now(), clock, state: Mutex::new(state), crashes }
@@ -121,6 +123,16 @@ impl Hub {
     /// How many calls there were.
     pub fn calls(&self) -> u64 {
         self.state().calls
+    }
+
+    /// How many writes there were that may have changed the table.
+    pub fn writes(&self) -> u64 {
+        self.state().writes
+    }
+
+    /// The table may have changed.
+    pub fn wrote(&self) {
+        self.state().writes += 1;
     }
 
     /// A number that is the same for the same calls at the same times.

@@ -110,6 +110,9 @@ impl StoreLine {
         }
         let query = if called.index { format!("{} {}", self.worker, called.name) } else { String::new() };
         let mut answer = self.store.call(request).await?;
+        if !matches!(called.operation.as_str(), "GetItem" | "Query" | "GET" | "HEAD" | "PUT") {
+            self.hub.wrote();
+        }
         if let Some(defect) = &self.defect {
             defect.store_answer(&called.name, &mut answer);
         }

@@ -147,6 +147,9 @@ struct Running {
     port: u16,
 }
 
+/// When what is due for which function.
+type Due = Arc<[(DateTime<Utc>, String, Key)]>;
+
 /// The table at some time.
 type Snapshot = Vec<HashMap<String, AttributeValue>>;
 
@@ -167,6 +170,8 @@ struct Simulation {
     closed_until: Mutex<Second>,
     restart_after: Mutex<Vec<Second>>,
     snapshots: Mutex<Vec<(Second, Snapshot)>>,
+    /// What is due, as it was after so many writes.
+    due: Mutex<Option<(u64, Due)>>,
     wrong: Mutex<Vec<String>>,
 }
 
@@ -215,6 +220,7 @@ impl Simulation {
             closed_until: Mutex::new(0),
             restart_after: Mutex::new(vec![0; history.workers]),
             snapshots: Mutex::default(),
+            due: Mutex::default(),
             wrong: Mutex::default(),
             home,
         };
@@ -346,6 +352,7 @@ impl Simulation {
                 Step::Happen(what) => {
                     self.hub.note(&format!("{what:?}"));
                     self.happen(at, what).await;
+                    self.hub.wrote();
                 }
             }
         }
@@ -550,16 +557,28 @@ impl Simulation {
     }
 
     /// What is due, soonest first, as it really is.
-    async fn due(&self) -> Vec<(DateTime<Utc>, &'static str, Key)> {
-        let mut due = Vec::new();
-        for company in &self.companies {
-            for prefix in ["n#", "s#", "v#"] {
-                let listed = Table::of(&self.oracle).list::<Value>(&company.plan.id, prefix).await.unwrap();
-                due.extend(listed.into_iter().filter_map(|read| Some((read.due?, read.key))));
-            }
+    async fn due(&self) -> Due {
+        let writes = self.hub.writes();
+        let known = self.due.lock().unwrap().clone();
+        if let Some((_, due)) = known.filter(|(of, _)| *of == writes) {
+            return due;
         }
-        let mut due: Vec<_> = due.into_iter().map(|(due, key)| (due.at, due.function, key)).collect();
+        let scan = self.oracle.dynamodb.scan().table_name(&self.oracle.places.table);
+        let scan =
+            scan.filter_expression("attribute_exists(due)").projection_expression("pk, sk, due, due_at");
+        let page = scan.send().await.unwrap();
+        assert!(page.last_evaluated_key().is_none(), "a simulation is small");
+        let mut due: Vec<_> = (page.items().iter())
+            .map(|item| {
+                let text = |name: &str| item[name].as_s().unwrap().as_str();
+                let function = text("due").split('#').nth(1).unwrap().to_owned();
+                let key = Key { company: text("pk").to_owned(), item: text("sk").to_owned() };
+                (text("due_at").parse().unwrap(), function, key)
+            })
+            .collect();
         due.sort();
+        let due = Due::from(due);
+        *self.due.lock().unwrap() = Some((writes, Due::clone(&due)));
         due
     }
 
@@ -602,8 +621,9 @@ impl Simulation {
             return worker.dispatched.take();
         }
         let now = worker.world.clock.now();
-        let due = self.due().await.into_iter().filter(|due| due.0 <= now);
-        due.map(|(_, function, key)| (function.to_owned(), key.to_string())).collect()
+        let due = self.due().await;
+        let due = due.iter().filter(|due| due.0 <= now);
+        due.map(|(_, function, key)| (function.clone(), key.to_string())).collect()
     }
 
     async fn invoke(&self, world: &World, function: &str, key: &str) {
@@ -639,17 +659,17 @@ impl Simulation {
             if second > STORM + PATIENCE {
                 return self.is_wrong(format!("not done in time: {}", busy.join(", ")));
             }
-            tokio::time::sleep(StdDuration::from_secs(600)).await;
+            tokio::time::sleep(StdDuration::from_secs(1800)).await;
         }
     }
 
     /// Settlements that are still worked on. Looks for payouts and for vouchers never end.
     async fn busy(&self) -> Vec<String> {
         let mut busy = Vec::new();
-        for (_, _, key) in self.due().await {
+        for (_, _, key) in self.due().await.iter() {
             let owes = match key.item.as_bytes().first() {
                 Some(b's') => true,
-                Some(b'v') => self.owes_document(&key).await,
+                Some(b'v') => self.owes_document(key).await,
                 _ => false,
             };
             if owes {
@@ -672,10 +692,10 @@ impl Simulation {
         let worker = self.worker(0, usize::MAX);
         for _ in 0..64 {
             let due = self.due().await;
-            let Some((at, function, key)) = due.into_iter().find(|due| due.2.item.starts_with("v#")) else {
+            let Some((at, function, key)) = due.iter().find(|due| due.2.item.starts_with("v#")) else {
                 return;
             };
-            let wait = (at - self.hub.now()).max(Duration::seconds(1));
+            let wait = (*at - self.hub.now()).max(Duration::seconds(1));
             tokio::time::sleep(wait.to_std().unwrap()).await;
             self.invoke(&worker.world, function, &key.to_string()).await;
         }

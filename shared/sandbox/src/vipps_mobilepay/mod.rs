@@ -149,8 +149,8 @@ impl VippsMobilePay {
     }
 
     /// Aborts a payout.
-    pub fn fail(&mut self, id: &str) -> bool {
-        self.makers.iter_mut().any(|maker| maker.abort(id))
+    pub fn fail(&mut self, id: &str, today: NaiveDate) -> bool {
+        self.makers.iter_mut().any(|maker| maker.abort(id, today))
     }
 
     /// Texts of the system headers have at most 30 characters.

@@ -91,7 +91,7 @@ impl Maker {
     }
 
     /// Aborts a payout: its money comes back on the next date and is paid out again.
-    pub fn abort(&mut self, number: &str) -> bool {
+    pub fn abort(&mut self, number: &str, today: NaiveDate) -> bool {
         let found = self.ledger.payouts.iter_mut().find(|payout| payout.id == number && !payout.returned);
         let Some(payout) = found.filter(|payout| payout.soundness != Soundness::Waiting) else {
             return false;
@@ -101,6 +101,7 @@ impl Maker {
         }
         payout.returned = true;
         let (id, amount) = (payout.id.clone(), payout.amount);
+        self.start_at(today);
         self.begin();
         self.ledger.put("payout-aborted", &id, "", amount);
         self.captures(2, false);
