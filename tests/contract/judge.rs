@@ -283,10 +283,16 @@ fn explain(error: &ValidationError<'_>, wrong: &mut Vec<String>) {
     if let ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } =
         error.kind()
     {
-        // The branch that comes closest.
-        if let Some(branch) = context.iter().max_by_key(|branch| {
-            branch.iter().map(|error| error.instance_path().to_string().len()).max().unwrap_or(0)
-        }) {
+        // The branch that comes closest: one that is not of another kind altogether, with the fewest faults.
+        let own = error.instance_path().to_string();
+        let is_other = |error: &ValidationError<'_>| match error.kind() {
+            ValidationErrorKind::Type { .. } => error.instance_path().to_string() == own,
+            ValidationErrorKind::Enum { .. } => error.instance_path().to_string() == format!("{own}/object"),
+            ValidationErrorKind::Not { .. } => true,
+            _ => false,
+        };
+        if let Some(branch) = context.iter().min_by_key(|branch| (branch.iter().any(is_other), branch.len()))
+        {
             branch.iter().for_each(|error| explain(error, wrong));
             return;
         }

@@ -22,7 +22,8 @@ use serde_json::Value;
 use judge::Judge;
 use systems::{SYSTEMS, System};
 
-#[tokio::main(flavor = "current_thread")]
+// What is waited for between calls passes at once.
+#[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let folder = arguments.iter().position(|argument| argument == "--exchanges").map(|at| {

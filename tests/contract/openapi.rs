@@ -126,9 +126,10 @@ impl<'d> Operation<'d> {
 /// A schema of the document that stands alone: Draft 4, with all that it refers to.
 pub fn standing_alone(document: &Value, schema: &Value, way: Way) -> Value {
     let declared = document.pointer("/components/schemas").and_then(Value::as_object);
-    let kinds: Vec<&Value> = (declared.into_iter().flatten())
-        .filter_map(|(_, schema)| schema.pointer("/properties/object/enum")?.as_array())
-        .flatten()
+    let kinds: Vec<(&str, &Value)> = (declared.into_iter().flatten())
+        .filter_map(|(name, schema)| {
+            Some((name.as_str(), schema.pointer("/properties/object/enum")?.get(0)?))
+        })
         .collect();
     let translate = Translate { way, kinds: &kinds };
     let schemas: Map<String, Value> = (declared.into_iter().flatten())
@@ -144,8 +145,8 @@ pub fn standing_alone(document: &Value, schema: &Value, way: Way) -> Value {
 /// Makes schemas in Draft 4.
 struct Translate<'d> {
     way: Way,
-    /// What `object` is in Stripe's objects, of those that the document declares.
-    kinds: &'d [&'d Value],
+    /// Stripe's objects that the document declares: the schema's name, and what `object` is in it.
+    kinds: &'d [(&'d str, &'d Value)],
 }
 
 impl Translate<'_> {
@@ -159,11 +160,16 @@ impl Translate<'_> {
         let nullable = flag("nullable") || way == Way::Answer && flag(NULL_IN_ANSWERS);
         let mut out = Map::new();
         if schema.contains_key("x-object") && !schema.contains_key("properties") {
-            // An object whose members were left out of the document: any but those that it declares.
-            let known = json!({ "required": ["object"], "properties": { "object": { "enum": self.kinds } } });
+            // An object whose members were left out of the document, which may be one of several: what says that it
+            // is of a kind that the document declares has to be so.
+            let kinds: Vec<&Value> = self.kinds.iter().map(|(_, kind)| *kind).collect();
+            let known = json!({ "required": ["object"], "properties": { "object": { "enum": kinds } } });
+            let named =
+                self.kinds.iter().map(|(name, _)| json!({ "$ref": format!("#/components/schemas/{name}") }));
             out.insert("type".to_owned(), "object".into());
-            if !self.kinds.is_empty() {
-                out.insert("not".to_owned(), known);
+            if !kinds.is_empty() {
+                let all = std::iter::once(json!({ "not": known })).chain(named);
+                out.insert("anyOf".to_owned(), all.collect());
             }
         }
         if let Some(to) = schema.get("$ref") {
@@ -324,10 +330,10 @@ components:
     }
 
     #[test]
-    fn an_object_that_was_left_out_is_not_one_that_is_declared() {
+    fn an_object_that_was_left_out_is_of_no_declared_kind_or_as_that_is_declared() {
         let thing = json!({ "type": "object", "properties": { "object": { "enum": ["thing"] } } });
         let document = json!({ "components": { "schemas": { "Thing": thing } } });
-        let one = json!({ "anyOf": [{ "$ref": "#/components/schemas/Thing" }, { "x-object": "Other" }] });
+        let one = json!({ "anyOf": [{ "type": "string" }, { "x-object": "ThingOrOther" }] });
         let schema = standing_alone(&document, &one, Way::Answer);
         let validator = jsonschema::draft4::new(&schema).unwrap();
         assert!(validator.is_valid(&json!({ "object": "thing" })));

@@ -156,7 +156,7 @@ fn amend(company: &Sandboxed, id: &str, change: fn(&mut Vec<Value>)) {
     let wanted = format!("payout={id}");
     company.rewrite(move |request, answer| {
         let query = request.uri().query().unwrap_or_default();
-        if request.uri().path() == "/v1/balance_transactions" && query.ends_with(&wanted) {
+        if request.uri().path().ends_with("/v1/balance_transactions") && query.ends_with(&wanted) {
             change(answer["data"].as_array_mut().unwrap());
         }
     });

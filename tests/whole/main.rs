@@ -20,6 +20,7 @@ mod money;
 mod plans;
 mod protocol;
 mod scripted;
+mod simulation;
 mod sockets;
 mod stripe_api;
 mod tidy;

@@ -23,8 +23,6 @@ pub enum Defect {
     NoLookupAfterRenewal,
     /// A sending whose answer was lost is sent again by the HTTP layer.
     SendsAgainWhenLost,
-    /// A sending that is answered by a server error is sent again by the HTTP layer.
-    SendsAgainOnErrors,
     /// Every voucher is sent twice.
     PartPostedTwice,
     /// Leases are taken, and writes do not need the fence.
@@ -49,16 +47,15 @@ pub enum Defect {
 }
 
 /// All of them, with the number of seeds within which each is found.
-pub const DEFECTS: [(Defect, u64); 14] = [
-    (Defect::NoLookup, 40),
-    (Defect::NoLookupAfterRenewal, 400),
-    (Defect::SendsAgainWhenLost, 40),
-    (Defect::SendsAgainOnErrors, 60),
+pub const DEFECTS: [(Defect, u64); 13] = [
+    (Defect::NoLookup, 20),
+    (Defect::NoLookupAfterRenewal, 60),
+    (Defect::SendsAgainWhenLost, 20),
     (Defect::PartPostedTwice, 1),
-    (Defect::LeaseWithoutFencing, 200),
+    (Defect::LeaseWithoutFencing, 100),
     (Defect::RecordExpires, 5),
-    (Defect::IntentAfterSend, 200),
-    (Defect::SecondsForMilliseconds, 200),
+    (Defect::IntentAfterSend, 20),
+    (Defect::SecondsForMilliseconds, 100),
     (Defect::StaleItemTrusted, 20),
     (Defect::FeeRounded, 1),
     (Defect::RowDropped, 1),
@@ -152,9 +149,6 @@ impl Switched {
         }
         match self.defect {
             Defect::SendsAgainWhenLost => matches!(answer, Err(Broken::Lost(_))),
-            Defect::SendsAgainOnErrors => {
-                answer.as_ref().is_ok_and(|answer| answer.status().is_server_error())
-            }
             Defect::PartPostedTwice => {
                 let mut hash = DefaultHasher::new();
                 request.body().hash(&mut hash);
@@ -176,7 +170,8 @@ impl Switched {
             return;
         }
         let Ok(mut body) = serde_json::from_slice::<Value>(answer.body()) else { return };
-        let is_search = request.method() == "GET" && path.ends_with("/ledger/voucher");
+        let is_search = request.method() == "GET"
+            && ["externalVoucherNumber", "nonPosted"].iter().any(|search| path.contains(search));
         match self.defect {
             Defect::NoLookup if is_search => nothing(&mut body),
             Defect::NoLookupAfterRenewal if is_search && self.renewed.swap(false, Ordering::Relaxed) => {

@@ -265,7 +265,11 @@ fn style(random: &mut Rng) -> Style {
 
 fn event(random: &mut Rng, companies: usize, workers: usize) -> Event {
     // Most things happen while there is most to do.
-    let at = if random.u8(..100) < 60 { random.u64(..240) } else { random.u64(..STORM - 1800) };
+    let at = match random.u8(..100) {
+        0..35 => random.u64(..30),
+        35..70 => random.u64(30..240),
+        _ => random.u64(240..STORM - 1800),
+    };
     let company = random.usize(..companies);
     let worker = random.usize(..workers);
     let lasting = if random.bool() { random.u64(30..=600) } else { random.u64(600..=STORM - at) };
