@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bilag_tests::simulation::crash_points::table;
 use bilag_tests::simulation::defects::{DEFECTS, Defect};
 use bilag_tests::simulation::history::History;
 use bilag_tests::simulation::{Report, shrink, simulate};
@@ -32,6 +33,9 @@ struct Wishes {
     /// For each defect that can be switched on: the first seed that finds it.
     #[arg(long)]
     defects: bool,
+    /// A death or a lost answer at every call of a quiet run.
+    #[arg(long)]
+    crash_points: bool,
 }
 
 fn main() -> ExitCode {
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
     }
     if wishes.defects {
         return defects();
+    }
+    if wishes.crash_points {
+        return crash_points(wishes.threads);
     }
     many(&wishes)
 }
@@ -82,6 +89,27 @@ fn defects() -> ExitCode {
         }
     }
     code
+}
+
+/// Every call of a quiet run, by name, with what came of dying there.
+fn crash_points(threads: usize) -> ExitCode {
+    let points = table(1, threads);
+    let mut by_name: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for point in &points {
+        let (tried, converged) = by_name.entry(&point.name).or_default();
+        *tried += 1;
+        *converged += usize::from(point.wrong.is_empty());
+        if !point.wrong.is_empty() {
+            let wrong = point.wrong.join("; ");
+            println!("WRONG {} {:?}, resumed after {} s: {wrong}", point.name, point.way, point.resumed);
+        }
+    }
+    for (name, (tried, converged)) in &by_name {
+        println!("{converged:>5} of {tried:>5}  {name}");
+    }
+    let converged = points.iter().filter(|point| point.wrong.is_empty()).count();
+    println!("{} boundaries, {} crash points, {converged} converged", by_name.len(), points.len());
+    if converged == points.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn finds(seed: u64, defect: Defect) -> bool {

@@ -1,5 +1,6 @@
 //! Simulations: a number of seeds are right, the same seed does the same, and defects do not stay unnoticed.
 
+use bilag_tests::simulation::crash_points::table;
 use bilag_tests::simulation::defects::{DEFECTS, Defect};
 use bilag_tests::simulation::history::History;
 use bilag_tests::simulation::{shrink, simulate};
@@ -52,6 +53,17 @@ fn the_same_seed_makes_the_same_calls_at_the_same_times() {
         let differs = one.log.iter().zip(&other.log).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!((one.trace, one.calls, one.injected), (other.trace, other.calls, other.injected));
+    }
+}
+
+#[test]
+fn deaths_and_lost_answers_at_calls_of_a_quiet_run_change_nothing() {
+    // Every one is tried by the binary.
+    let points = table(19, 1);
+    let wrong: Vec<_> = points.iter().filter(|point| !point.wrong.is_empty()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for function in ["discover-payouts", "fetch-settlement", "post-voucher"] {
+        assert!(points.iter().any(|point| point.name.starts_with(function)), "{function}");
     }
 }
 

@@ -19,6 +19,8 @@ pub struct History {
     pub companies: Vec<Company>,
     /// How many workers there are at once.
     pub workers: usize,
+    /// How long things may go wrong, in seconds.
+    pub storm: Second,
     /// What goes wrong or changes, by time.
     pub events: Vec<Event>,
 }
@@ -97,6 +99,13 @@ pub enum What {
         effect: bool,
         /// After how many seconds there is a new one.
         back_after: Second,
+    },
+    /// The answer to one of a worker's next calls is lost after its effect.
+    Lose {
+        /// Which of the workers.
+        worker: usize,
+        /// Which of its next calls.
+        call: u64,
     },
     /// A worker stands still at one of its next calls and knows nothing of it.
     Stall {
@@ -238,7 +247,7 @@ impl History {
         let mut events: Vec<Event> =
             (0..count).map(|_| event(&mut random, companies.len(), workers)).collect();
         events.sort_by_key(|event| event.at);
-        History { seed, companies, workers, events }
+        History { seed, companies, workers, storm: STORM, events }
     }
 }
 

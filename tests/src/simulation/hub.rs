@@ -27,10 +27,16 @@ pub enum Fate {
     },
     /// It stands still for so many seconds.
     Stall(Second),
+    /// The call has its effect, and the answer is lost.
+    Lose,
 }
 
 #[derive(Default)]
 struct Lane {
+    /// The function that it is in.
+    function: &'static str,
+    /// What it called, by function and what the call is.
+    called: Vec<String>,
     calls: u64,
     fates: Vec<(u64, Fate)>,
 }
@@ -163,6 +169,16 @@ impl Hub {
         lane.fates.push((at, fate));
     }
 
+    /// The worker is in a function from now on.
+    pub fn enter(&self, worker: usize, function: &'static str) {
+        self.state().lanes[worker].function = function;
+    }
+
+    /// What a worker called so far: for each call the function and what it was.
+    pub fn called(&self, worker: usize) -> Vec<String> {
+        self.state().lanes[worker].called.clone()
+    }
+
     /// Resolves when the worker has to die.
     pub async fn death(&self, worker: usize) {
         self.crashes[worker].notified().await;
@@ -197,6 +213,8 @@ impl Hub {
             let lane = &mut state.lanes[worker];
             lane.calls += 1;
             let number = lane.calls;
+            let boundary = format!("{}: {}", lane.function, plain(call));
+            lane.called.push(boundary);
             let hit = lane.fates.iter().position(|(at, _)| *at <= number);
             let fate = hit.map(|at| lane.fates.remove(at).1);
             (Duration::from_micros(state.random.u64(500..8_000)), fate)
@@ -271,4 +289,16 @@ impl Clock for WorkerClock {
         let fast = self.fast.load(std::sync::atomic::Ordering::Relaxed);
         self.clock.now() + chrono::Duration::seconds(fast)
     }
+}
+
+/// A call without the ids in it, so that the same boundary always has the same name.
+fn plain(call: &str) -> String {
+    let is_id =
+        |part: &&str| part.bytes().any(|byte| byte.is_ascii_digit()) && *part != "v1" && *part != "v2";
+    let mut words = call.splitn(2, ' ');
+    let (operation, place) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let place = place.split('?').next().unwrap_or_default();
+    let separator = if place.starts_with('/') { '/' } else { '#' };
+    let parts: Vec<&str> = place.split(separator).map(|part| if is_id(&part) { "*" } else { part }).collect();
+    format!("{operation} {}", parts.join(&separator.to_string()))
 }

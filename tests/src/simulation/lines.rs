@@ -19,7 +19,7 @@ use sandbox::{Ending, Reply, Sandbox};
 
 use super::defects::Switched;
 use super::history::StoreFault;
-use super::hub::Hub;
+use super::hub::{Fate, Hub};
 
 /// One worker's way to the store.
 #[derive(Clone)]
@@ -127,6 +127,7 @@ impl StoreLine {
         }
         self.hub.after(self.worker, &called.name, fate).await;
         match fault {
+            _ if matches!(fate, Some(Fate::Lose)) => Err(lost()),
             Some(StoreFault::LostAfter) => Err(lost()),
             Some(StoreFault::ErrorAfter) => Ok(failed(&called.operation)),
             _ => Ok(answer),
@@ -247,6 +248,7 @@ impl SystemLine {
         tokio::time::sleep(delay + trickles).await;
         match ending {
             Ending::Drop | Ending::Cut(_) => lost(),
+            _ if matches!(fate, Some(Fate::Lose)) => lost(),
             Ending::Whole | Ending::Slow if response.body().len() > limits.body_max => {
                 Err(Broken::Unusable("too large".to_owned()))
             }

@@ -3,6 +3,7 @@
 //! workers die and configurations change. After that a checker of its own looks at the books.
 
 mod checker;
+pub mod crash_points;
 pub mod defects;
 pub mod history;
 pub mod hub;
@@ -26,13 +27,14 @@ use embedded::Embedded;
 use http::Request;
 use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
+use store::table::FUNCTIONS;
 use store::{Key, Table, bucket};
 use tokio::task::LocalSet;
 
 use crate::home::{TestClock, TestHome};
 use crate::sandboxed::Bundles;
 use defects::{Defect, Switched};
-use history::{Company, Event, History, STORM, Second, Style, What};
+use history::{Company, Event, History, Second, Style, What};
 use hub::{Fate, Hub, WorkerClock};
 use lines::{Place, StoreLine, SystemLine};
 
@@ -68,6 +70,8 @@ pub struct Report {
     pub trace: u64,
     /// A line for each call, if that was wanted.
     pub log: Vec<String>,
+    /// What the first worker called while things could go wrong, by function and what the call is.
+    pub called: Vec<String>,
     /// The trail of what is wrong.
     pub trail: String,
 }
@@ -170,6 +174,8 @@ struct Simulation {
     closed_until: Mutex<Second>,
     restart_after: Mutex<Vec<Second>>,
     snapshots: Mutex<Vec<(Second, Snapshot)>>,
+    /// What the first worker called until nothing went wrong any more.
+    called: Mutex<Vec<String>>,
     /// What is due, as it was after so many writes.
     due: Mutex<Option<(u64, Due)>>,
     wrong: Mutex<Vec<String>>,
@@ -177,6 +183,7 @@ struct Simulation {
 
 /// A worker with its world.
 struct Worker {
+    number: usize,
     world: World,
     dispatched: Arc<Dispatched>,
 }
@@ -220,6 +227,7 @@ impl Simulation {
             closed_until: Mutex::new(0),
             restart_after: Mutex::new(vec![0; history.workers]),
             snapshots: Mutex::default(),
+            called: Mutex::default(),
             due: Mutex::default(),
             wrong: Mutex::default(),
             home,
@@ -255,7 +263,7 @@ impl Simulation {
         let world = world
             .reaching(Arc::new(systems), Hosts::Loopback)
             .trusting(secrets, Arc::new(KeyFile::of(&[7; 32]).unwrap()));
-        Worker { world, dispatched }
+        Worker { number, world, dispatched }
     }
 
     async fn run(self: Arc<Simulation>) -> Report {
@@ -282,6 +290,7 @@ impl Simulation {
             vouchers,
             trace: self.hub.trace(),
             log: self.hub.log(),
+            called: std::mem::take(&mut *self.called.lock().unwrap()),
             trail,
         }
     }
@@ -335,7 +344,7 @@ impl Simulation {
             }
         }
         if self.defect.as_ref().is_some_and(|defect| defect.defect == Defect::RecordExpires) {
-            steps.extend((1..STORM / 1800).map(|half_hour| (half_hour * 1800, Step::Expire)));
+            steps.extend((1..self.history.storm / 1800).map(|half_hour| (half_hour * 1800, Step::Expire)));
         }
         steps.sort_by_key(|(at, _)| *at);
         for (at, step) in steps {
@@ -356,8 +365,9 @@ impl Simulation {
                 }
             }
         }
-        self.until(STORM).await;
+        self.until(self.history.storm).await;
         self.hub.peace();
+        *self.called.lock().unwrap() = self.hub.called(0);
         for (number, company) in self.companies.iter().enumerate() {
             self.control(number, "DELETE", "faults", &Value::Null);
             let style = company.plan.style;
@@ -404,6 +414,7 @@ impl Simulation {
                 self.restart_after.lock().unwrap()[*worker] = *back_after;
                 self.hub.doom(*worker, *call, Fate::Crash { effect: *effect });
             }
+            What::Lose { worker, call } => self.hub.doom(*worker, *call, Fate::Lose),
             What::Stall { worker, call, lasting } => self.hub.doom(*worker, *call, Fate::Stall(*lasting)),
             What::Clock { worker, fast } => {
                 self.hub.count("a clock is set");
@@ -548,7 +559,7 @@ impl Simulation {
                 () = self.hub.death(number) => {}
                 () = self.work(&worker) => {}
             }
-            if self.hub.second() >= STORM && number > 0 {
+            if self.hub.second() >= self.history.storm && number > 0 {
                 return;
             }
             let back_after = std::mem::take(&mut self.restart_after.lock().unwrap()[number]);
@@ -596,7 +607,7 @@ impl Simulation {
             let mut taken = self.dispatched(worker).await;
             self.hub.shuffle(&mut taken);
             for (function, key) in taken {
-                let stormy = self.hub.second() < STORM;
+                let stormy = self.hub.second() < self.history.storm;
                 if stormy && self.hub.chance(3) {
                     self.hub.count("an invocation is lost");
                     continue;
@@ -606,7 +617,7 @@ impl Simulation {
                     self.hub.count("an invocation comes twice");
                 }
                 for _ in 0..times {
-                    self.invoke(&worker.world, &function, &key).await;
+                    self.invoke(worker, &function, &key).await;
                 }
             }
         }
@@ -616,6 +627,7 @@ impl Simulation {
     /// quicker.
     async fn dispatched(&self, worker: &Worker) -> Vec<(String, String)> {
         if self.hub.chance(10) {
+            self.hub.enter(worker.number, "dispatch-due");
             // What is not handed over now stays due.
             let _ = dispatch_due::handle(&worker.world).await;
             return worker.dispatched.take();
@@ -626,7 +638,10 @@ impl Simulation {
         due.map(|(_, function, key)| (function.clone(), key.to_string())).collect()
     }
 
-    async fn invoke(&self, world: &World, function: &str, key: &str) {
+    async fn invoke(&self, worker: &Worker, function: &str, key: &str) {
+        let world = &worker.world;
+        let known = FUNCTIONS.iter().find(|known| **known == function);
+        self.hub.enter(worker.number, known.unwrap_or(&"unknown"));
         self.hub.note(&format!("{} {function} {key}", world.worker));
         // Unoptimised handlers need more room than a stack has.
         let done: Result<(), Error> = match function {
@@ -649,14 +664,14 @@ impl Simulation {
         let settles = self.history.events.iter().any(|event| {
             matches!(event.what, What::Settle { .. } | What::Fail { .. } | What::Restore { .. })
         });
-        let least = STORM + if settles { LAST_LOOK } else { 3600 };
+        let least = self.history.storm + if settles { LAST_LOOK } else { 3600 };
         loop {
             let busy = self.busy().await;
             let second = self.hub.second();
             if busy.is_empty() && second >= least {
                 return;
             }
-            if second > STORM + PATIENCE {
+            if second > self.history.storm + PATIENCE {
                 return self.is_wrong(format!("not done in time: {}", busy.join(", ")));
             }
             tokio::time::sleep(StdDuration::from_secs(1800)).await;
@@ -697,7 +712,7 @@ impl Simulation {
             };
             let wait = (*at - self.hub.now()).max(Duration::seconds(1));
             tokio::time::sleep(wait.to_std().unwrap()).await;
-            self.invoke(&worker.world, function, &key.to_string()).await;
+            self.invoke(&worker, function, &key.to_string()).await;
         }
         self.is_wrong("looks for vouchers do not end".to_owned());
     }
