@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as StdDuration;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bilag::home::Dispatched;
 use bilag::status::Report;
@@ -68,6 +68,7 @@ other_expense = "7790"
 }
 
 static WORKERS: AtomicU64 = AtomicU64::new(1);
+static PARTITIONS: AtomicU64 = AtomicU64::new(1);
 
 /// A clock that moves when it is told to. One that runs moves with the time of the test's runtime as well, so that a
 /// wait on paused time is as long as it seems.
@@ -292,8 +293,13 @@ impl TestHome {
         let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "tests");
         let endpoint = Some("http://local".to_owned());
         let (dynamodb, s3) = edge::clients(http, "local", credentials, (endpoint.clone(), endpoint));
-        let dynamodb = dynamodb.config().to_builder().retry_config(retry.clone()).build();
-        let s3 = s3.config().to_builder().retry_config(retry).build();
+        // Clients of one partition share how often they may try again, all over the process.
+        let partition =
+            RetryPartition::new(format!("{worker} {}", PARTITIONS.fetch_add(1, Ordering::Relaxed)));
+        let dynamodb =
+            dynamodb.config().to_builder().retry_config(retry.clone()).retry_partition(partition.clone());
+        let dynamodb = dynamodb.build();
+        let s3 = s3.config().to_builder().retry_config(retry).retry_partition(partition).build();
         let places = Places {
             table: "bilag".to_owned(),
             config: "config".to_owned(),

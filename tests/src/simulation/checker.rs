@@ -325,10 +325,12 @@ impl<'s> Checker<'s> {
     }
 
     async fn chained(&self, key: &Key, state: &str) -> Vec<String> {
-        let entries = self.table().trail(key).await.unwrap();
+        let prefix = format!("t#{}#", key.item);
+        let entries = self.table().list::<Trail>(&key.company, &prefix).await.unwrap();
         let mut now = String::new();
-        for entry in &entries {
-            if SIDE.contains(&entry.to.as_str()) {
+        for read in &entries {
+            let (entry, is_note) = (&read.body, read.key.item.contains(NOTE));
+            if SIDE.contains(&entry.to.as_str()) || is_note {
                 continue;
             }
             if entry.from != now && !(entry.from.is_empty() && now.is_empty()) {
@@ -371,6 +373,9 @@ impl<'s> Checker<'s> {
         text
     }
 }
+
+/// What a worker learned that was no longer at work on the item stands behind everything else.
+const NOTE: &str = "#999999999999#";
 
 /// What trails say besides states.
 const SIDE: [&str; 4] = ["documented", "not documented", "document put off", "alert"];

@@ -42,13 +42,13 @@ use lines::{Place, StoreLine, SystemLine};
 const BEGIN: &str = "2026-11-20T06:00:00Z";
 
 /// The longest that everything may take once nothing goes wrong any more.
-const PATIENCE: Second = 72 * 3600;
+const PATIENCE: Second = 14 * 24 * 3600;
 
 /// The longest that a worker waits before it asks again what is due.
 const IDLE: Duration = Duration::minutes(10);
 
-/// How long after the storm providers are certainly looked at once more.
-const LAST_LOOK: Second = 26 * 3600;
+/// A day, and what a look at its end may take.
+const DAY: Second = 26 * 3600;
 
 /// How long one piece of looking or fetching may go on, as in production.
 const PIECE: StdDuration = StdDuration::from_secs(30);
@@ -661,10 +661,12 @@ impl Simulation {
 
     /// Nothing goes wrong any more: waits until all is done.
     async fn calm(&self) {
-        let settles = self.history.events.iter().any(|event| {
+        // What comes back twice on a day does so on this one and the next.
+        let days = self.history.events.iter().filter(|event| {
             matches!(event.what, What::Settle { .. } | What::Fail { .. } | What::Restore { .. })
         });
-        let least = self.history.storm + if settles { LAST_LOOK } else { 3600 };
+        let days = days.count() as Second;
+        let least = self.history.storm + if days == 0 { 3600 } else { days * DAY };
         loop {
             let busy = self.busy().await;
             let second = self.hub.second();
