@@ -300,13 +300,7 @@ impl TestHome {
             dynamodb.config().to_builder().retry_config(retry.clone()).retry_partition(partition.clone());
         let dynamodb = dynamodb.build();
         let s3 = s3.config().to_builder().retry_config(retry).retry_partition(partition).build();
-        let places = Places {
-            table: "bilag".to_owned(),
-            config: "config".to_owned(),
-            verdicts: "verdicts".to_owned(),
-            inbox: "inbox".to_owned(),
-            archive: "archive".to_owned(),
-        };
+        let places = Places::of_one_machine();
         let dispatched = Arc::new(Dispatched::default());
         let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
         let scratch = self.path().join("scratch");

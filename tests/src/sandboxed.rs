@@ -34,6 +34,28 @@ const PIECE: StdDuration = StdDuration::from_secs(30);
 /// What one call takes on the way.
 const WAY: StdDuration = StdDuration::from_millis(20);
 
+/// The sandbox' faults that pass and cost neither real time nor memory.
+pub const PASSING_FAULTS: &[&str] = &[
+    "drop-before",
+    "drop-after",
+    "429",
+    "429-retry-after",
+    "500",
+    "500-after",
+    "502-empty",
+    "503-html",
+    "html-200",
+    "cut-body",
+    "slow-body",
+    "hang",
+    "delay-visible",
+    "duplicate-rows",
+    "repeated-cursor",
+    "redirect",
+    "token-expired",
+    "wrong-content-type",
+];
+
 /// What is wrong between bilag and the sandbox with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {

@@ -1,31 +1,10 @@
 //! Faults of the network between bilag and its providers and books.
 
 use bilag_tests::Sandboxed;
+use bilag_tests::sandboxed::PASSING_FAULTS;
 use chrono::Duration;
 use sandbox::Options;
 use serde_json::{Value, json};
-
-/// Every kind that costs neither real time nor memory.
-const KINDS: &[&str] = &[
-    "drop-before",
-    "drop-after",
-    "429",
-    "429-retry-after",
-    "500",
-    "500-after",
-    "502-empty",
-    "503-html",
-    "html-200",
-    "cut-body",
-    "slow-body",
-    "hang",
-    "delay-visible",
-    "duplicate-rows",
-    "repeated-cursor",
-    "redirect",
-    "token-expired",
-    "wrong-content-type",
-];
 
 /// Half a day of faults at every fifth call, then peace, until all is right: at the latest after the longest wait of a
 /// document.
@@ -79,6 +58,6 @@ async fn every_fifth_call_going_wrong_makes_no_voucher_wrong_missing_or_double()
     // BILAG_SEEDS=100 tries more.
     let seeds = std::env::var("BILAG_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(2);
     for seed in 1..=seeds {
-        stormy(seed, KINDS).await;
+        stormy(seed, PASSING_FAULTS).await;
     }
 }

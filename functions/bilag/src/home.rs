@@ -156,7 +156,7 @@ impl Home {
         buckets: Buckets,
         (worker, lock, scratch): (String, Option<Lock>, tempfile::TempDir),
     ) -> Result<Home, Failure> {
-        let places = places();
+        let places = Places::of_one_machine();
         if !files.table.exists() {
             make_store(&files.table, &places).await?;
         }
@@ -303,16 +303,6 @@ fn is_home(root: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn places() -> Places {
-    Places {
-        table: "bilag".to_owned(),
-        config: "config".to_owned(),
-        verdicts: "verdicts".to_owned(),
-        inbox: "inbox".to_owned(),
-        archive: "archive".to_owned(),
-    }
-}
-
 fn open_store(path: &Path, buckets: Buckets) -> Result<Embedded, Failure> {
     Embedded::open(path, buckets)
         .map_err(|error| Failure::from(Error::retry("the store cannot be opened").because(error)))
@@ -348,8 +338,13 @@ async fn make_store(path: &Path, places: &Places) -> Result<(), Failure> {
     if log.exists() {
         return Err(Error::bug(format!("{} was not closed", new.display())).into());
     }
-    std::fs::rename(&new, path).map_err(|error| Error::file("cannot make the store", path, error))?;
-    Ok(())
+    let failed = |error| Failure::from(Error::file("cannot make the store", path, error));
+    std::fs::rename(&new, path).map_err(failed)?;
+    // The name has to outlive a crash of the machine, as all that is written under it does.
+    match path.parent() {
+        Some(folder) => std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed),
+        None => Ok(()),
+    }
 }
 
 fn lock(state: &Path, worker: &str, wait: bool) -> Result<Lock, Failure> {

@@ -56,6 +56,19 @@ pub struct Places {
     pub archive: String,
 }
 
+impl Places {
+    /// The names on one machine, where nothing else is beside them.
+    pub fn of_one_machine() -> Places {
+        Places {
+            table: "bilag".to_owned(),
+            config: "config".to_owned(),
+            verdicts: "verdicts".to_owned(),
+            inbox: "inbox".to_owned(),
+            archive: "archive".to_owned(),
+        }
+    }
+}
+
 /// Everything that is not data, handed to each handler.
 pub struct World {
     /// The clock.

@@ -62,11 +62,10 @@ impl<'s> Checker<'s> {
             What::ClosePeriod { company, month } if company == number => Some(month),
             _ => None,
         });
-        let documents_twice = simulation.history.events.iter().any(|event| {
-            matches!(event.what, What::Stall { .. } | What::Restore { .. } | What::Clock { .. })
-        });
         let closed = closed.collect();
         let happens = |is: fn(&What) -> bool| simulation.history.events.iter().any(|event| is(&event.what));
+        let documents_twice =
+            happens(|what| matches!(what, What::Stall { .. } | What::Restore { .. } | What::Clock { .. }));
         let collides = happens(|what| matches!(what, What::Restore { .. }))
             && happens(|what| matches!(what, What::Configure { .. }));
         let vouchers = simulation.vouchers(number);
@@ -130,7 +129,7 @@ impl<'s> Checker<'s> {
         for voucher in &self.vouchers {
             let (found, (part, parts_of)) = parted(reference(voucher));
             if found == base {
-                add(&mut all, &sums(voucher), Decimal::ONE);
+                add(&mut all, &sums(voucher));
                 parts.insert(part);
                 if of != 0 && of != parts_of {
                     return Err(format!("{base} stands in parts of {of} and of {parts_of}"));
@@ -310,14 +309,14 @@ impl<'s> Checker<'s> {
 
     /// Each voucher in the books has its item.
     async fn recorded(&self) -> Vec<Wrong> {
+        if self.collides {
+            return Vec::new();
+        }
         let listed = self.table().list::<VoucherItem>(&self.company.plan.id, "v#").await.unwrap();
         let known: BTreeSet<String> = (listed.iter())
             .filter(|read| matches!(read.body.state, VoucherState::Posted | VoucherState::Drafted))
             .map(|read| read.body.reference.to_string())
             .collect();
-        if self.collides {
-            return Vec::new();
-        }
         let missing = self.vouchers.iter().map(reference).filter(|reference| !known.contains(*reference));
         missing
             .map(|reference| (parted(reference).0, format!("{reference} has no item that is booked")))
@@ -403,9 +402,9 @@ fn sums(voucher: &Value) -> Sums {
     sums
 }
 
-fn add(to: &mut Sums, other: &Sums, times: Decimal) {
+fn add(to: &mut Sums, other: &Sums) {
     for (account, sum) in other {
-        *to.entry(account.clone()).or_default() += *sum * times;
+        *to.entry(account.clone()).or_default() += *sum;
     }
     to.retain(|_, sum| !sum.is_zero());
 }

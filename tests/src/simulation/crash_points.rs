@@ -93,8 +93,9 @@ fn tried(call: u64, way: Way, resumed: Second) -> Vec<String> {
     };
     let report = simulate(&quiet(vec![Event { at: 0, what }]), None, false);
     let mut wrong = report.wrong;
-    if way != Way::Lost && !report.injected.contains_key("a worker dies") {
-        wrong.push("nobody died".to_owned());
+    let meant = if way == Way::Lost { "an answer is lost" } else { "a worker dies" };
+    if !report.injected.contains_key(meant) {
+        wrong.push(format!("it did not happen that {meant}"));
     }
     wrong
 }

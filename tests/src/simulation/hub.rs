@@ -118,7 +118,12 @@ impl Hub {
 
     /// Counts something that went wrong.
     pub fn count(&self, what: &str) {
-        *self.state().injected.entry(what.to_owned()).or_default() += 1;
+        self.count_more(what, 1);
+    }
+
+    /// Counts something that went wrong so many times.
+    pub fn count_more(&self, what: &str, times: u64) {
+        *self.state().injected.entry(what.to_owned()).or_default() += times;
     }
 
     /// How often what went wrong.
@@ -228,6 +233,7 @@ impl Hub {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             Some(Fate::Crash { effect: false }) => self.die(worker, call).await,
+            Some(Fate::Lose) => self.count("an answer is lost"),
             _ => {}
         }
         fate

@@ -25,10 +25,12 @@ use edge::vault::KeyFile;
 use edge::{Clock, Error, Kind, World};
 use embedded::Embedded;
 use http::Request;
+use ledger::Cause;
+use post_voucher::operate;
 use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use store::table::FUNCTIONS;
-use store::{Key, Table, bucket};
+use store::{Key, SettlementItem, SettlementState, Table, bucket};
 use tokio::task::LocalSet;
 
 use crate::home::{TestClock, TestHome};
@@ -134,9 +136,10 @@ impl Event {
     /// The worker that it happens to.
     fn worker(&self) -> Option<usize> {
         match self.what {
-            What::Crash { worker, .. } | What::Stall { worker, .. } | What::Clock { worker, .. } => {
-                Some(worker)
-            }
+            What::Crash { worker, .. }
+            | What::Lose { worker, .. }
+            | What::Stall { worker, .. }
+            | What::Clock { worker, .. } => Some(worker),
             _ => None,
         }
     }
@@ -284,7 +287,7 @@ impl Simulation {
         let vouchers = (0..self.companies.len()).map(|number| self.vouchers(number).len()).sum();
         Report {
             wrong,
-            injected: self.injected(),
+            injected: self.hub.injected(),
             lasted: begun.elapsed(),
             calls: self.hub.calls(),
             vouchers,
@@ -295,16 +298,13 @@ impl Simulation {
         }
     }
 
-    /// What was injected, also inside of the simulated systems.
-    fn injected(&self) -> BTreeMap<String, u64> {
-        let mut injected = self.hub.injected();
-        for number in 0..self.companies.len() {
-            let happened = self.control(number, "GET", "faults", &Value::Null);
-            for (kind, count) in happened["happened"].as_object().into_iter().flatten() {
-                *injected.entry(format!("system: {kind}")).or_default() += count.as_u64().unwrap_or_default();
-            }
+    /// Ends the faults of a company's systems, and counts those that happened.
+    fn end_faults(&self, company: usize) {
+        let happened = self.control(company, "GET", "faults", &Value::Null);
+        for (kind, count) in happened["happened"].as_object().unwrap() {
+            self.hub.count_more(&format!("system: {kind}"), count.as_u64().unwrap());
         }
-        injected
+        self.control(company, "DELETE", "faults", &Value::Null);
     }
 
     fn control(&self, company: usize, method: &str, path: &str, body: &Value) -> Value {
@@ -354,10 +354,11 @@ impl Simulation {
                     let snapshot = self.snapshot().await;
                     self.snapshots.lock().unwrap().push((at, snapshot));
                 }
-                Step::Expire => self.expire().await,
-                Step::Over(company) => {
-                    self.control(company, "DELETE", "faults", &Value::Null);
+                Step::Expire => {
+                    self.expire().await;
+                    self.hub.wrote();
                 }
+                Step::Over(company) => self.end_faults(company),
                 Step::Happen(what) => {
                     self.hub.note(&format!("{what:?}"));
                     self.happen(at, what).await;
@@ -369,7 +370,7 @@ impl Simulation {
         self.hub.peace();
         *self.called.lock().unwrap() = self.hub.called(0);
         for (number, company) in self.companies.iter().enumerate() {
-            self.control(number, "DELETE", "faults", &Value::Null);
+            self.end_faults(number);
             let style = company.plan.style;
             self.configure(company, Some(style)).await;
         }
@@ -405,6 +406,7 @@ impl Simulation {
     async fn happen(&self, at: Second, what: &What) {
         match what {
             What::Systems { company, kinds, percent, .. } => {
+                self.end_faults(*company);
                 let seed = self.hub.below(1 << 30);
                 let body = json!({ "percent": percent, "seed": seed, "kinds": kinds });
                 self.control(*company, "PUT", "faults", &body);
@@ -668,6 +670,7 @@ impl Simulation {
         let days = days.count() as Second;
         let least = self.history.storm + if days == 0 { 3600 } else { days * DAY };
         loop {
+            self.mend().await;
             let busy = self.busy().await;
             let second = self.hub.second();
             if busy.is_empty() && second >= least {
@@ -677,6 +680,25 @@ impl Simulation {
                 return self.is_wrong(format!("not done in time: {}", busy.join(", ")));
             }
             tokio::time::sleep(StdDuration::from_secs(1800)).await;
+        }
+    }
+
+    /// A person does what the remedy says: credentials work again, so what was held for them is released.
+    async fn mend(&self) {
+        for company in &self.companies {
+            let id = &company.plan.id;
+            for read in Table::of(&self.oracle).list::<SettlementItem>(id, "s#").await.unwrap() {
+                let SettlementState::Held(hold) = &read.body.state else { continue };
+                if hold.cause == Cause::Credentials {
+                    let name = &read.body.name;
+                    // Refused while somebody is at work on it: the next time, then.
+                    let released = operate::release(&self.oracle, id, name, "kari", "the token works").await;
+                    if released.is_ok() {
+                        self.hub.count("a person releases what was held for credentials");
+                    }
+                    self.hub.wrote();
+                }
+            }
         }
     }
 
