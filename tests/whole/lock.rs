@@ -1,5 +1,7 @@
 //! One process at a time, and what a dead one leaves behind.
 
+use std::io::Write as _;
+
 use bilag::{Exit, Home};
 use bilag_tests::{Stripe, TestHome};
 use chrono::Duration;
@@ -19,6 +21,24 @@ async fn a_second_process_is_told_who_holds_the_home_and_ends_with_3() {
     assert_eq!(rehearsal.exit, Exit::Failed);
     drop(first);
     home.open().await;
+}
+
+/// The moment between taking the lock and writing the name belongs to nobody.
+#[tokio::test]
+async fn a_process_refused_before_the_holder_wrote_its_name_still_names_it() {
+    let home = TestHome::of("acme");
+    drop(home.open().await);
+    let path = home.path().join("state/lock");
+    let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.lock().unwrap();
+    let holder = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        file.write_all(b"4711-12345\n").unwrap();
+        file
+    });
+    let refused = Home::open(home.path(), false).await.err().unwrap();
+    assert!(refused.message.contains("4711"), "{}", refused.message);
+    drop(holder.join().unwrap());
 }
 
 #[tokio::test]

@@ -3,8 +3,13 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use edge::Error;
+
+/// How long a process that took the lock is given to write its name, and how many times.
+const MOMENT: Duration = Duration::from_millis(200);
+const LOOKS: u32 = 10;
 
 /// The lock of a home, held as long as this lives. The operating system frees it when the process dies.
 #[derive(Debug)]
@@ -44,10 +49,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) if wait => file.lock().map_err(failed)?,
             Err(TryLockError::WouldBlock) => {
-                let holder = read(&mut file).map_err(failed)?;
-                let pid =
-                    holder.split('-').next().filter(|pid| !pid.is_empty()).unwrap_or("unknown").to_owned();
-                return Err(Refused::Held(pid));
+                return Err(Refused::Held(holder(&mut file).map_err(failed)?));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -89,6 +91,19 @@ impl Drop for Lock {
         let left = self.dead.join(" ");
         let _ = self.write(&left);
     }
+}
+
+/// The process that holds the lock. It writes its name a moment after it took the lock, so the file is looked at after
+/// that moment, and again while there is no name.
+fn holder(file: &mut File) -> std::io::Result<String> {
+    for _ in 0..LOOKS {
+        std::thread::sleep(MOMENT);
+        let line = read(file)?;
+        if let Some(pid) = line.split('-').next().filter(|pid| !pid.is_empty()) {
+            return Ok(pid.to_owned());
+        }
+    }
+    Ok("unknown".to_owned())
 }
 
 /// The first line, without its end.
