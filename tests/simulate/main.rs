@@ -12,6 +12,10 @@ use bilag_tests::simulation::history::History;
 use bilag_tests::simulation::{Report, shrink, simulate};
 use clap::Parser;
 
+/// A simulation is a million small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Seeds are shown as they fail, and at the end how many there were and what went wrong in them.
 #[derive(Parser)]
 struct Wishes {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as StdDuration;
 
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bilag::home::Dispatched;
@@ -298,8 +299,9 @@ impl TestHome {
             RetryPartition::new(format!("{worker} {}", PARTITIONS.fetch_add(1, Ordering::Relaxed)));
         let dynamodb =
             dynamodb.config().to_builder().retry_config(retry.clone()).retry_partition(partition.clone());
-        let dynamodb = dynamodb.build();
-        let s3 = s3.config().to_builder().retry_config(retry).retry_partition(partition).build();
+        let dynamodb = dynamodb.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
+        let s3 = s3.config().to_builder().retry_config(retry).retry_partition(partition);
+        let s3 = s3.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
         let places = Places::of_one_machine();
         let dispatched = Arc::new(Dispatched::default());
         let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);

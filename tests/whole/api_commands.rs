@@ -5,9 +5,14 @@ use std::time::Duration as StdDuration;
 use bilag::out::captured;
 use bilag::{Exit, Out, backfill, check};
 use bilag_tests::Sandboxed;
+use bilag_tests::sandboxed::Worker;
 use chrono::{Days, NaiveDate};
-use sandbox::{stripe, tripletex};
+use ledger::Name;
+use post_voucher::operate;
+use sandbox::{COMPANY, stripe, tripletex};
 use serde_json::{Value, json};
+use store::Key;
+use store::item::Backfill;
 
 const JSON: Out = Out { json: true };
 
@@ -179,14 +184,7 @@ async fn rows_that_say_more_after_they_were_booked_are_corrected_by_one_more_vou
     company.settle_down().await;
     let books = company.vouchers();
     let (name, id) = small_payout(&company);
-    amend(&company, &id, |rows| {
-        let charge = rows.iter_mut().find(|row| row["reporting_category"] == "charge").unwrap();
-        for member in ["amount", "fee"] {
-            charge[member] = (charge[member].as_i64().unwrap() + 100).into();
-        }
-        let detail = &mut charge["fee_details"][0]["amount"];
-        *detail = (detail.as_i64().unwrap() + 100).into();
-    });
+    company.control("POST", "amend-payout", &json!({ "id": id }));
     for _ in 0..2 {
         back(&company, "webshop").await;
         company.settle_down().await;
@@ -201,6 +199,32 @@ async fn rows_that_say_more_after_they_were_booked_are_corrected_by_one_more_vou
         assert!(amounts.contains(&"-1.00") && amounts.contains(&"1.00"), "{amounts:?}");
         assert_eq!(company.state(&name).await, "posted");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_change_before_they_are_booked_are_held_and_booked_on_release_as_they_are_now() {
+    let company = Sandboxed::sound(5, 6).await;
+    let (name, id) = small_payout(&company);
+    let Worker { world, piece, .. } = company.worker("fetches").await;
+    let parsed = Name::parse(&name).unwrap();
+    let fetched = || async {
+        let connection = Key::connection(COMPANY, "webshop").to_string();
+        Box::pin(discover_payouts::handle(&world, &connection, piece)).await.unwrap();
+        let settlement = Key::settlement(COMPANY, &parsed).to_string();
+        Box::pin(fetch_settlement::handle(&world, &settlement, piece, &mut |_| {})).await.unwrap();
+        company.state(&name).await
+    };
+    assert_eq!(fetched().await, "fetched");
+    company.control("POST", "amend-payout", &json!({ "id": id }));
+    let to = world.clock.now().date_naive() + Days::new(30);
+    let asked = Backfill { from: to - Days::new(90), to, cursor: None };
+    assert!(discover_payouts::make_due(&world, COMPANY, "webshop", Some(asked)).await.unwrap());
+    assert_eq!(fetched().await, "held(duplicate-differs)");
+    let hold = format!("{:?}", company.item(&name).await.unwrap().state);
+    assert!(hold.contains("release to book what it says now"), "{hold}");
+    operate::release(&world, COMPANY, &parsed, "kari", "Stripe says so").await.unwrap();
+    company.settle_down().await;
+    company.check().await;
 }
 
 #[tokio::test(start_paused = true)]

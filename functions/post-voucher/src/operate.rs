@@ -84,8 +84,9 @@ pub async fn retry(
 /// Ends a hold after its cause is mended or accepted. Whatever can be proved is proved again: a settlement that does
 /// not add up is held again.
 ///
-/// With a second source that differs, the one whose file is still in the inbox counts, and the other one is not asked
-/// about again. A settlement that was taken back by `reverse` is booked anew under the mapping in force. An alert on a
+/// With a second source that differs, the one whose file is still in the inbox counts, else what was fetched last, and
+/// the other one is not asked about again. While vouchers of the first are on their way, what was fetched since is set
+/// aside until it is fetched once more. A settlement that was taken back by `reverse` is booked anew under the mapping in force. An alert on a
 /// booked voucher ends, too.
 ///
 /// # Errors
@@ -107,11 +108,13 @@ pub async fn release(
         return Err(Error::config(format!("{name} is {}, not held", read.body.state)));
     }
     let begun = read.body.config.is_some();
-    if let Some(rival) = read.body.rival.take() {
+    let rival = read.body.rival.take();
+    if let Some(rival) = rival.clone().filter(|_| !begun) {
         let in_inbox = async |from: &str| -> Result<bool, Error> {
             Ok(bucket::etag(world, &world.places.inbox, &format!("{company}/{from}")).await?.is_some())
         };
-        if !begun && !in_inbox(&read.body.source.from).await? && in_inbox(&rival.source.from).await? {
+        let offered = rival.source.is_fetched() || in_inbox(&rival.source.from).await?;
+        if offered && !in_inbox(&read.body.source.from).await? {
             read.body.decided.push(read.body.source.clone());
             read.body.source = rival.source;
             read.body.head = rival.head;
@@ -130,6 +133,9 @@ pub async fn release(
         && !taken_back
         && !live.is_empty()
         && live.iter().all(|v| matches!(v.body.state, VoucherState::Posted | VoucherState::Reversed));
+    if let Some(rival) = rival.filter(|rival| begun && (all_booked || !rival.source.is_fetched())) {
+        read.body.decided.push(rival.source);
+    }
     let state = match (all_booked, begun) {
         _ if read.body.source.manifest.is_empty() => SettlementState::Announced,
         (true, _) => SettlementState::Posted,

@@ -296,10 +296,13 @@ impl<'a> Intake<'a> {
                 "{}: {} says something else than {}: {difference}",
                 old.name, new.source.from, old.source.from
             ),
-            if begun {
-                "compare both files; the booked voucher stays; release when settled"
-            } else {
-                "compare both files, delete the wrong one from the inbox, then release"
+            match (begun, old.source.is_fetched() && new.source.is_fetched()) {
+                (true, false) => "compare both files; the booked voucher stays; release when settled",
+                (true, true) => {
+                    "ask the provider why; the booked voucher stays; release, then backfill its day once it is booked"
+                }
+                (false, false) => "compare both files, delete the wrong one from the inbox, then release",
+                (false, true) => "ask the provider why; release to book what it says now",
             },
         );
         let item = SettlementItem {

@@ -107,6 +107,9 @@ pub(crate) fn handle(
             Some(id) => systems.vipps.fail(&id, now.with_timezone(&chrono_tz::Europe::Oslo).date_naive()),
             None => false,
         }),
+        ("POST", ["amend-payout"]) => {
+            with(request, |which: Which| which.id.is_some_and(|id| systems.stripe.amend(&id)))
+        }
         _ => wire::json(404, &json!({ "error": "no such control" })),
     }
 }

@@ -111,6 +111,11 @@ impl Source {
         rows || self.is_same_file(other)
     }
 
+    /// Whether the rows were fetched by API, not dropped as a file.
+    pub fn is_fetched(&self) -> bool {
+        self.manifest.split('/').nth(1) == Some("fetched")
+    }
+
     /// Whether two sources come from the same bytes, under whatever name they were dropped.
     pub fn is_same_file(&self, other: &Source) -> bool {
         self.bytes().is_some() && self.bytes() == other.bytes()

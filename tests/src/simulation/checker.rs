@@ -44,8 +44,8 @@ struct Checker<'s> {
     closed: BTreeSet<&'static str>,
     /// Whether documents may stand twice: somebody stood still while attaching, or the table was restored.
     documents_twice: bool,
-    /// Whether the table was restored and a mapping file edited: what was booked before under the older file and
-    /// forgotten is then another entry under the same reference, which a person has to look at.
+    /// Whether the table was restored and a mapping file edited or a row amended: what was booked before and forgotten
+    /// is then another entry under the same reference, which a person has to look at.
     collides: bool,
     vouchers: Vec<Value>,
 }
@@ -67,7 +67,7 @@ impl<'s> Checker<'s> {
         let documents_twice =
             happens(|what| matches!(what, What::Stall { .. } | What::Restore { .. } | What::Clock { .. }));
         let collides = happens(|what| matches!(what, What::Restore { .. }))
-            && happens(|what| matches!(what, What::Configure { .. }));
+            && happens(|what| matches!(what, What::Configure { .. } | What::Amend { .. }));
         let vouchers = simulation.vouchers(number);
         Checker { simulation, number, company, configs, closed, documents_twice, collides, vouchers }
     }
@@ -80,6 +80,7 @@ impl<'s> Checker<'s> {
             let name = payout["settlement"].as_str().unwrap().to_owned();
             explained.insert(name.clone());
             explained.insert(format!("{name}:payout-reversal"));
+            explained.extend(self.corrections(&name));
             for what in self.payout(&name, payout).await {
                 wrong.push((name.clone(), what));
             }
@@ -106,7 +107,9 @@ impl<'s> Checker<'s> {
         let mut seen = BTreeSet::new();
         for voucher in &self.vouchers {
             let reference = reference(voucher);
-            let name = parted(reference).0.trim_end_matches(":payout-reversal").to_owned();
+            let base = parted(reference).0;
+            let name = base.trim_end_matches(":payout-reversal");
+            let name = name.split_once(":correction").map_or(name, |(name, _)| name).to_owned();
             let mut is = |what: String| wrong.push((name.clone(), what));
             if !seen.insert(reference) {
                 is(format!("{reference} is in the books twice"));
@@ -172,10 +175,7 @@ impl<'s> Checker<'s> {
         }
         match self.booked(name) {
             Ok(Some(found)) if soundness == "sound" => {
-                let wanted = self.expected(payout, &payout["postings"]);
-                if !wanted.contains(&found) {
-                    wrong.push(format!("{name} is booked as {found:?}, not as one of {wanted:?}"));
-                }
+                wrong.extend(self.booked_right(name, payout, &found, held_for_period || collided));
             }
             Ok(Some(found)) => wrong.push(format!("{name} is {soundness} {cause} and booked as {found:?}")),
             Ok(None) if soundness == "sound" && !held_for_period => {
@@ -190,6 +190,43 @@ impl<'s> Checker<'s> {
             wrong.extend(self.came_back(name, payout));
         }
         wrong
+    }
+
+    /// The references of the corrections of a settlement that was amended.
+    fn corrections(&self, name: &str) -> Vec<String> {
+        let prefix = format!("{name}:correction:");
+        let bases: BTreeSet<String> =
+            self.vouchers.iter().map(|voucher| parted(reference(voucher)).0).collect();
+        let amended = self.company.amended.lock().unwrap().contains_key(name);
+        bases.into_iter().filter(|base| amended && base.starts_with(&prefix)).collect()
+    }
+
+    /// A payout is booked as it is now, or as it was before a row was amended and the difference in a correction.
+    fn booked_right(&self, name: &str, payout: &Value, found: &Sums, held: bool) -> Option<String> {
+        let now = &payout["postings"];
+        let wanted = self.expected(payout, now);
+        let mut corrected = Sums::new();
+        let corrections = self.corrections(name);
+        for base in &corrections {
+            match self.booked(base) {
+                Ok(sums) => add(&mut corrected, &sums.unwrap_or_default()),
+                Err(what) => return Some(what),
+            }
+        }
+        if corrections.is_empty() && wanted.contains(found) {
+            return None;
+        }
+        if let Some(before) = self.company.amended.lock().unwrap().get(name)
+            && self.expected(payout, before).contains(found)
+            && (held && corrections.is_empty()
+                || corrections.len() == 1
+                    && self.expected(payout, &difference(now, before)).contains(&corrected))
+        {
+            return None;
+        }
+        Some(format!(
+            "{name} is booked as {found:?} and corrected by {corrected:?}, not as one of {wanted:?}"
+        ))
     }
 
     /// Payouts whose return stands among the rows are booked back.
@@ -400,6 +437,18 @@ fn sums(voucher: &Value) -> Sums {
     }
     sums.retain(|_, sum| !sum.is_zero());
     sums
+}
+
+/// What one set of postings by role has more than another.
+fn difference(now: &Value, before: &Value) -> Value {
+    let (now, before) = (now.as_object().unwrap(), before.as_object().unwrap());
+    let sum = |of: &serde_json::Map<String, Value>, role: &str| {
+        of.get(role).map_or(Decimal::ZERO, |sum| amount(sum.as_str().unwrap()))
+    };
+    let roles: BTreeSet<&String> = now.keys().chain(before.keys()).collect();
+    let by_role =
+        roles.into_iter().map(|role| (role.clone(), (sum(now, role) - sum(before, role)).to_string().into()));
+    Value::Object(by_role.collect())
 }
 
 fn add(to: &mut Sums, other: &Sums) {

@@ -50,9 +50,9 @@ pub enum Defect {
 pub const DEFECTS: [(Defect, u64); 13] = [
     (Defect::NoLookup, 20),
     (Defect::NoLookupAfterRenewal, 60),
-    (Defect::SendsAgainWhenLost, 20),
+    (Defect::SendsAgainWhenLost, 40),
     (Defect::PartPostedTwice, 1),
-    (Defect::LeaseWithoutFencing, 100),
+    (Defect::LeaseWithoutFencing, 150),
     (Defect::RecordExpires, 5),
     (Defect::IntentAfterSend, 20),
     (Defect::SecondsForMilliseconds, 100),

@@ -9,7 +9,7 @@ pub mod history;
 pub mod hub;
 mod lines;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as StdDuration;
@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bilag::home::Dispatched;
-use chrono::{DateTime, Duration, NaiveDate, Utc};
+use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use edge::http::Hosts;
 use edge::secret::Secrets;
 use edge::vault::KeyFile;
@@ -29,6 +29,7 @@ use ledger::Cause;
 use post_voucher::operate;
 use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
+use store::item::Backfill;
 use store::table::FUNCTIONS;
 use store::{Key, SettlementItem, SettlementState, Table, bucket};
 use tokio::task::LocalSet;
@@ -51,6 +52,9 @@ const IDLE: Duration = Duration::minutes(10);
 
 /// A day, and what a look at its end may take.
 const DAY: Second = 26 * 3600;
+
+/// The longest until a look that a person asked for is over, once nothing goes wrong any more.
+const LOOKED_BACK: Second = 6 * 3600;
 
 /// How long one piece of looking or fetching may go on, as in production.
 const PIECE: StdDuration = StdDuration::from_secs(30);
@@ -152,6 +156,8 @@ struct Running {
     configs: Mutex<Vec<String>>,
     start_on: NaiveDate,
     port: u16,
+    /// Settlements of which a row was amended, with the postings by role that were right before.
+    amended: Mutex<BTreeMap<String, Value>>,
 }
 
 /// When what is due for which function.
@@ -213,7 +219,13 @@ impl Simulation {
             let secrets: toml::Table = files.secrets_toml.parse().unwrap();
             bundles.insert(plan.id.clone(), secrets[sandbox::COMPANY].clone());
             places.push(Place { port, sandbox: Mutex::new(sandbox) });
-            companies.push(Running { plan: plan.clone(), configs: Mutex::default(), start_on, port });
+            companies.push(Running {
+                plan: plan.clone(),
+                configs: Mutex::default(),
+                start_on,
+                port,
+                amended: Mutex::default(),
+            });
         }
         let secrets = Arc::new(Bundles::of(bundles));
         let simulation = Simulation {
@@ -374,6 +386,7 @@ impl Simulation {
             let style = company.plan.style;
             self.configure(company, Some(style)).await;
         }
+        self.hub.wrote();
         for (number, fast) in self.fast.iter().enumerate() {
             fast.store(0, Ordering::Relaxed);
             if number > 0 {
@@ -442,18 +455,54 @@ impl Simulation {
                 let _ = ask(&mut sandbox, self.hub.now(), "POST", "settle", &json!({}));
             }
             What::Fail { company, payout } => self.fail(*company, *payout),
+            What::Amend { company, payout } => self.amend(*company, *payout).await,
             What::Notices { company, copies } => self.notices(*company, *copies).await,
         }
     }
 
+    /// The sound payouts of a company whose money is at the bank.
+    fn paid(&self, company: usize) -> Vec<Value> {
+        let mut payouts = self.payouts(company);
+        payouts.retain(|payout| {
+            payout["soundness"] == "sound"
+                && payout["returned"] == false
+                && !payout["amount"].as_str().unwrap().starts_with('-')
+        });
+        payouts
+    }
+
+    /// A row of a payout becomes another, if there is one and it was not amended before.
+    async fn amend(&self, company: usize, payout: usize) {
+        let mut payouts = self.paid(company);
+        payouts.retain(|payout| payout["provider"] == "stripe");
+        let Some(payout) = payouts.get(payout % payouts.len().max(1)) else { return };
+        let settlement = payout["settlement"].as_str().unwrap().to_owned();
+        let amended = &self.companies[company].amended;
+        if amended.lock().unwrap().contains_key(&settlement) {
+            return;
+        }
+        let (status, _) = {
+            let mut sandbox = self.places[company].sandbox.lock().unwrap();
+            ask(&mut sandbox, self.hub.now(), "POST", "amend-payout", &json!({ "id": payout["id"] }))
+        };
+        if status == 200 {
+            self.hub.count("a row is amended");
+            amended.lock().unwrap().insert(settlement, payout["postings"].clone());
+            self.look_back(company).await;
+        }
+    }
+
+    /// A person asks for all payouts of a company again. False if somebody is at it.
+    async fn look_back(&self, company: usize) -> bool {
+        let company = &self.companies[company];
+        let to = self.hub.now().date_naive() + Days::new(30);
+        let asked = Backfill { from: company.start_on, to, cursor: None };
+        discover_payouts::make_due(&self.oracle, &company.plan.id, "webshop", Some(asked)).await.unwrap()
+    }
+
     /// A payout comes back, if it can.
     fn fail(&self, company: usize, payout: usize) {
-        let payouts = self.payouts(company);
-        let sound: Vec<&Value> = payouts
-            .iter()
-            .filter(|payout| payout["soundness"] == "sound" && payout["returned"] == false)
-            .filter(|payout| !payout["amount"].as_str().unwrap().starts_with('-'))
-            .collect();
+        let sound = self.paid(company);
         let Some(payout) = sound.get(payout % sound.len().max(1)) else { return };
         let mut sandbox = self.places[company].sandbox.lock().unwrap();
         let (status, _) =
@@ -599,7 +648,9 @@ impl Simulation {
     async fn work(&self, worker: &Worker) {
         loop {
             let now = self.hub.now();
-            let next = self.due().await.first().map_or(now + IDLE, |due| due.0);
+            let calm = self.hub.second() >= self.history.storm;
+            let next = self.due().await.iter().map(|due| due.0 + patience(&due.2, calm)).min();
+            let next = next.unwrap_or(now + IDLE);
             let wait = (next - now).clamp(Duration::milliseconds(200), IDLE);
             let late = StdDuration::from_millis(self.hub.below(3_000));
             tokio::time::sleep(wait.to_std().unwrap() + late).await;
@@ -628,7 +679,7 @@ impl Simulation {
     /// What is handed over to work on: now and then by the dispatcher and its index, else as it really is, which is
     /// quicker.
     async fn dispatched(&self, worker: &Worker) -> Vec<(String, String)> {
-        if self.hub.chance(10) {
+        if self.hub.chance(3) {
             self.hub.enter(worker.number, "dispatch-due");
             // What is not handed over now stays due.
             let _ = dispatch_due::handle(&worker.world).await;
@@ -665,15 +716,28 @@ impl Simulation {
     async fn calm(&self) {
         // What comes back twice on a day does so on this one and the next.
         let days = self.history.events.iter().filter(|event| {
-            matches!(event.what, What::Settle { .. } | What::Fail { .. } | What::Restore { .. })
+            matches!(
+                event.what,
+                What::Settle { .. } | What::Fail { .. } | What::Restore { .. } | What::Amend { .. }
+            )
         });
         let days = days.count() as Second;
-        let least = self.history.storm + if days == 0 { 3600 } else { days * DAY };
+        let mut least = self.history.storm + if days == 0 { 3600 } else { days * DAY };
+        let mut unasked: BTreeSet<usize> = (0..self.companies.len())
+            .filter(|company| !self.companies[*company].amended.lock().unwrap().is_empty())
+            .collect();
         loop {
-            self.mend().await;
-            let busy = self.busy().await;
+            unasked.extend(self.mend().await);
             let second = self.hub.second();
-            if busy.is_empty() && second >= least {
+            for company in std::mem::take(&mut unasked) {
+                if !self.look_back(company).await {
+                    unasked.insert(company);
+                }
+                least = least.max(second + LOOKED_BACK);
+                self.hub.wrote();
+            }
+            let busy = self.busy().await;
+            if busy.is_empty() && unasked.is_empty() && second >= least {
                 return;
             }
             if second > self.history.storm + PATIENCE {
@@ -683,23 +747,30 @@ impl Simulation {
         }
     }
 
-    /// A person does what the remedy says: credentials work again, so what was held for them is released.
-    async fn mend(&self) {
-        for company in &self.companies {
+    /// A person does what the remedy says: credentials work again, so what was held for them is released; and so is
+    /// what was held since a row was amended. Gives the companies whose payouts have to be asked for once more.
+    async fn mend(&self) -> Vec<usize> {
+        let mut again = Vec::new();
+        for (number, company) in self.companies.iter().enumerate() {
             let id = &company.plan.id;
             for read in Table::of(&self.oracle).list::<SettlementItem>(id, "s#").await.unwrap() {
                 let SettlementState::Held(hold) = &read.body.state else { continue };
-                if hold.cause == Cause::Credentials {
+                let amended = company.amended.lock().unwrap().contains_key(&read.body.name.to_string());
+                if hold.cause == Cause::Credentials || amended && hold.cause == Cause::DuplicateDiffers {
                     let name = &read.body.name;
                     // Refused while somebody is at work on it: the next time, then.
-                    let released = operate::release(&self.oracle, id, name, "kari", "the token works").await;
+                    let released = operate::release(&self.oracle, id, name, "kari", "it is mended").await;
                     if released.is_ok() {
-                        self.hub.count("a person releases what was held for credentials");
+                        self.hub.count(&format!("a person releases what was held for {}", hold.cause));
                     }
                     self.hub.wrote();
+                    if amended {
+                        again.push(number);
+                    }
                 }
             }
         }
+        again
     }
 
     /// Settlements that are still worked on. Looks for payouts and for vouchers never end.
@@ -740,6 +811,12 @@ impl Simulation {
         }
         self.is_wrong("looks for vouchers do not end".to_owned());
     }
+}
+
+/// How late something is begun. Once nothing goes wrong any more, looks for payouts come to nothing hour after hour;
+/// a few of them a day do as well.
+fn patience(key: &Key, calm: bool) -> Duration {
+    if calm && key.item.starts_with("n#") { Duration::hours(5) } else { Duration::zero() }
 }
 
 fn options(seed: u64, number: usize, plan: &Company) -> Options {

@@ -123,6 +123,11 @@ impl Stripe {
         }
     }
 
+    /// Lets a payout's first plain charge and its fee be greater by one krone.
+    pub fn amend(&mut self, id: &str) -> bool {
+        self.world.find(id).is_some_and(|index| self.world.amend(index))
+    }
+
     /// Lets a payout come back.
     pub fn fail(&mut self, id: &str, now: DateTime<Utc>) -> bool {
         self.world.find(id).is_some_and(|index| self.world.fail(index, now.timestamp()))

@@ -9,6 +9,9 @@ use crate::huge::Huge;
 use crate::random::Random;
 use crate::truth::{Expected, Reversal, Soundness, Truth};
 
+/// How much greater an amended charge is, in minor units.
+const AMENDED_BY: i64 = 100;
+
 /// Rows of one payout, newest first; the payout's own row comes first.
 pub(super) enum Rows {
     Stored(Vec<Row>),
@@ -108,6 +111,20 @@ impl World {
         payout.window = (payout.created - last - 1).clamp(1, 80_000);
         self.link_failure(new);
         true
+    }
+
+    /// Lets a payout's first charge and its fee be greater by the same amount from now on, as a provider does that
+    /// finds a row to have been wrong. False if the payout has no plain charge.
+    pub fn amend(&mut self, index: usize) -> bool {
+        let Some(Payout { rows: Rows::Stored(rows), .. }) = self.payouts.get_mut(index) else {
+            return false;
+        };
+        let charge = rows.iter_mut().find(|row| row.movement == Movement::Charge && row.rate.is_none());
+        charge.is_some_and(|charge| {
+            charge.amount += AMENDED_BY;
+            charge.fee += AMENDED_BY;
+            true
+        })
     }
 
     /// Finishes the list of a waiting payout. False if it does not wait.
