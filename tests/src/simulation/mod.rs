@@ -22,7 +22,7 @@ use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 use edge::http::Hosts;
 use edge::secret::Secrets;
 use edge::vault::KeyFile;
-use edge::{Clock, Error, Kind, World};
+use edge::{Error, Kind, World};
 use embedded::Embedded;
 use http::Request;
 use ledger::Cause;
@@ -42,7 +42,10 @@ use hub::{Fate, Hub, WorkerClock};
 use lines::{Place, StoreLine, SystemLine};
 
 /// When all simulations begin.
-const BEGIN: &str = "2026-11-20T06:00:00Z";
+const BEGIN: &str = "2026-11-08T06:00:00Z";
+
+/// The day of the first payout: some lie in one month and some in the next, and few days are without.
+const FIRST: NaiveDate = NaiveDate::from_ymd_opt(2026, 10, 28).unwrap();
 
 /// The longest that everything may take once nothing goes wrong any more.
 const PATIENCE: Second = 14 * 24 * 3600;
@@ -154,7 +157,6 @@ struct Running {
     plan: Company,
     /// Every mapping file that was ever in force.
     configs: Mutex<Vec<String>>,
-    start_on: NaiveDate,
     port: u16,
     /// Settlements of which a row was amended, with the postings by role that were right before.
     amended: Mutex<BTreeMap<String, Value>>,
@@ -212,17 +214,14 @@ impl Simulation {
         let (mut companies, mut places, mut bundles) = (Vec::new(), Vec::new(), toml::Table::new());
         for (number, plan) in history.companies.iter().enumerate() {
             let port = 4010 + u16::try_from(number).unwrap();
-            let mut sandbox = Sandbox::new(options(history.seed, number, plan));
-            let truth = control(&mut sandbox, home.clock.now(), "GET", "payouts", &Value::Null);
-            let start_on: NaiveDate = truth["base_on"].as_str().unwrap().parse().unwrap();
-            let files = sandbox::home_from(&format!("http://127.0.0.1:{port}"), start_on);
+            let sandbox = Sandbox::new(options(history.seed, number, plan));
+            let files = sandbox::home_from(&format!("http://127.0.0.1:{port}"), FIRST);
             let secrets: toml::Table = files.secrets_toml.parse().unwrap();
             bundles.insert(plan.id.clone(), secrets[sandbox::COMPANY].clone());
             places.push(Place { port, sandbox: Mutex::new(sandbox) });
             companies.push(Running {
                 plan: plan.clone(),
                 configs: Mutex::default(),
-                start_on,
                 port,
                 amended: Mutex::default(),
             });
@@ -496,7 +495,7 @@ impl Simulation {
     async fn look_back(&self, company: usize) -> bool {
         let company = &self.companies[company];
         let to = self.hub.now().date_naive() + Days::new(30);
-        let asked = Backfill { from: company.start_on, to, cursor: None };
+        let asked = Backfill { from: FIRST, to, cursor: None };
         discover_payouts::make_due(&self.oracle, &company.plan.id, "webshop", Some(asked)).await.unwrap()
     }
 
@@ -822,6 +821,7 @@ fn patience(key: &Key, calm: bool) -> Duration {
 fn options(seed: u64, number: usize, plan: &Company) -> Options {
     Options {
         seed: seed.wrapping_mul(31).wrapping_add(number as u64),
+        base_on: Some(FIRST),
         payouts: plan.payouts,
         first_shape: plan.first_shape,
         sound_only: !plan.unsound,
@@ -832,7 +832,7 @@ fn options(seed: u64, number: usize, plan: &Company) -> Options {
 
 /// The mapping file of a company in a style.
 fn config(company: &Running, style: Style) -> String {
-    let files = sandbox::home_from(&format!("http://127.0.0.1:{}", company.port), company.start_on);
+    let files = sandbox::home_from(&format!("http://127.0.0.1:{}", company.port), FIRST);
     let mut text = files
         .config_toml
         .replace(&format!("id = \"{}\"", sandbox::COMPANY), &format!("id = \"{}\"", company.plan.id));
