@@ -373,6 +373,15 @@ async fn end(
         table.release(&mut held, again(wait), true, Some(trail)).await?;
         return Ok(unfinished);
     }
+    if held.body.config.is_some() {
+        // What is booked, or on its way, was only to be compared: it stays as it is, and a correction stays possible.
+        held.body.fetch = None;
+        let (state, due) = (held.body.state.clone(), held.body.state.due(now));
+        let trail = Trail::new(world, &state, &state, format!("not compared: {hold}"));
+        table.release(&mut held, due, true, Some(trail)).await?;
+        let what = format!("what the provider says now cannot be compared with what is booked: {hold}");
+        return Err(Error::new(Kind::Rejected, what));
+    }
     let state = SettlementState::Held(hold.clone());
     let trail = Trail::new(world, &held.body.state, &state, hold.to_string());
     held.body.state = state;

@@ -746,8 +746,8 @@ impl Simulation {
         }
     }
 
-    /// A person does what the remedy says: credentials work again, so what was held for them is released; and so is
-    /// what was held since a row was amended. Gives the companies whose payouts have to be asked for once more.
+    /// A person does what the remedy says: credentials work again, so what was held for them is released, and so is
+    /// what was held since a row was amended; answers can be read again, so they are asked for. Gives the companies whose payouts have to be asked for once more.
     async fn mend(&self) -> Vec<usize> {
         let mut again = Vec::new();
         for (number, company) in self.companies.iter().enumerate() {
@@ -755,13 +755,18 @@ impl Simulation {
             for read in Table::of(&self.oracle).list::<SettlementItem>(id, "s#").await.unwrap() {
                 let SettlementState::Held(hold) = &read.body.state else { continue };
                 let amended = company.amended.lock().unwrap().contains_key(&read.body.name.to_string());
-                if hold.cause == Cause::Credentials || amended && hold.cause == Cause::DuplicateDiffers {
-                    let name = &read.body.name;
-                    // Refused while somebody is at work on it: the next time, then.
-                    let released = operate::release(&self.oracle, id, name, "kari", "it is mended").await;
-                    if released.is_ok() {
-                        self.hub.count(&format!("a person releases what was held for {}", hold.cause));
+                let (world, name, who, why) = (&self.oracle, &read.body.name, "kari", "it is mended");
+                let done = match hold.cause {
+                    Cause::DuplicateDiffers if !amended => continue,
+                    Cause::Credentials | Cause::DuplicateDiffers => {
+                        operate::release(world, id, name, who, why).await
                     }
+                    Cause::Schema => operate::retry(world, id, name, who, why).await,
+                    _ => continue,
+                };
+                // Refused while somebody is at work on it: the next time, then.
+                if done.is_ok() {
+                    self.hub.count(&format!("a person ends what was held for {}", hold.cause));
                     self.hub.wrote();
                     if amended {
                         again.push(number);
