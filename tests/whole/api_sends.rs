@@ -6,6 +6,7 @@ use bilag_tests::Sandboxed;
 use bilag_tests::sandboxed::{Done, Trouble};
 use chrono::Duration;
 use sandbox::{COMPANY, Options};
+use serde_json::json;
 use store::{Table, VoucherItem};
 
 const SEND: (&str, &str) = ("POST", "/ledger/voucher");
@@ -149,6 +150,34 @@ async fn fault_034_a_document_whose_answer_is_lost_is_there_once() {
         });
         company.settle_down().await;
         company.check().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_of_one_voucher_leaves_no_other_one_in_doubt() {
+    let company = Sandboxed::sound(9, 6).await;
+    let payouts = company.payouts();
+    let with_return = payouts.iter().find(|payout| !payout["reversals"].as_array().unwrap().is_empty());
+    let name = with_return.unwrap()["settlement"].as_str().unwrap().to_owned();
+    let own = format!("\"{name}\"");
+    company.trouble(move |request| {
+        let sends = request.method() == "POST" && request.uri().path().ends_with("/ledger/voucher");
+        let is_own = String::from_utf8_lossy(request.body()).contains(&own);
+        (sends && is_own).then_some(Trouble::Death)
+    });
+    let dies = company.worker("dies").await;
+    let work = Box::pin(dies.work(&company, Duration::hours(2)));
+    assert!(tokio::time::timeout(StdDuration::from_secs(3600), work).await.is_err());
+    for month in ["2026-10", "2026-11"] {
+        company.control("POST", "close-period", &json!({ "month": month }));
+    }
+    company.peace();
+    company.work(Duration::hours(2)).await;
+    assert_eq!(company.state(&name).await, "held(period-closed)");
+    let next = company.worker("next").await;
+    for voucher in bilag_tests::home::vouchers(&next.world, COMPANY, &name).await {
+        let state = voucher.state.to_string();
+        assert!(!state.starts_with("posting") && !state.starts_with("unknown"), "{state}");
     }
 }
 

@@ -121,7 +121,13 @@ async fn pinned(
         return Ok(None);
     }
     let mut vouchers = Vec::new();
-    for read in of_this_revision(table, held).await? {
+    let mut known = of_this_revision(table, held).await?;
+    // What may have been sent goes first: a hold of another one must not leave it in doubt.
+    known.sort_by_key(|read| {
+        let in_doubt = matches!(read.body.state, VoucherState::Posting(_) | VoucherState::Unknown(_));
+        (!in_doubt, read.body.reference.clone())
+    });
+    for read in known {
         if read.body.state != VoucherState::Superseded {
             vouchers.push(archive::voucher(world, &held.key.company, &read.body.hash).await?);
         }
@@ -314,7 +320,7 @@ async fn unpin(
         }
         let state = &sent.body.state;
         let remedy = format!(
-            "make the accounting system accept it, then retry; a changed mapping does not apply to this settlement any              more, since {} is {state} already (first remedy: {})",
+            "make the accounting system accept it, then retry; a changed mapping does not apply to this settlement any more, since {} is {state} already (first remedy: {})",
             sent.body.text, hold.remedy
         );
         return Ok(Hold { remedy, ..hold });
