@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{Duration, Utc};
 use clap::Args;
 use edge::Error;
-use sandbox::{Fault, Faults, Huge, Options, Sandbox, System};
+use sandbox::{Fault, Faults, Huge, Options, Sandbox};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -93,7 +93,7 @@ pub async fn sandbox(out: Out, wishes: &Wishes) -> Result<Exit, Failure> {
         payouts: wishes.payouts,
         sound_only: wishes.sound_only,
         base_on: Some(start_on),
-        huge: wishes.huge.map(|rows| Huge { system: System::Stripe, rows }),
+        huge: wishes.huge.map(|rows| Huge { provider: "stripe", rows }),
         visible_after: std::time::Duration::from_secs(wishes.visible_after),
         faults,
         ..Options::default()

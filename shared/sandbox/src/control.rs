@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::{Faults, Injector};
-use crate::systems::{System, Systems};
-use crate::tripletex::Lock;
+use crate::simulator::{Lock, Simulator};
+use crate::systems::Systems;
 use crate::wire::{self, Request};
 
 #[derive(Deserialize)]
@@ -38,8 +38,9 @@ struct LockAccount {
 struct Which {
     #[serde(default)]
     id: Option<String>,
+    /// The configured name of a connector.
     #[serde(default)]
-    system: Option<System>,
+    system: Option<String>,
 }
 
 /// Answers a request to the control; faults never happen to it.
@@ -76,47 +77,43 @@ pub(crate) fn handle(
         }
         ("POST", ["close-period"]) => with(request, |close: Close| {
             let day = close.month.parse::<NaiveDate>().or_else(|_| format!("{}-01", close.month).parse());
-            day.map(|day| systems.tripletex.close_period(day)).is_ok()
+            day.is_ok_and(|day| any(systems, |system| system.close_period(day)))
         }),
         ("POST", ["lock-account"]) => with(request, |lock: LockAccount| {
-            systems.tripletex.lock(&Lock {
+            let lock = Lock {
                 account: lock.account,
                 vat: lock.vat,
                 inactive: lock.inactive,
                 department: lock.requires_department,
                 project: lock.requires_project,
-            })
+            };
+            any(systems, |system| system.lock(&lock))
         }),
         ("POST", ["expire-tokens"]) => with(request, |which: Which| {
-            systems.expire_tokens(which.system);
+            systems.expire_tokens(which.system.as_deref());
             true
         }),
-        ("POST", ["settle"]) => with(request, |which: Which| match (which.system, which.id) {
-            (Some(System::Stripe), id) => systems.stripe.settle(id.as_deref()),
-            (Some(System::VippsMobilepay), _) => systems.vipps.settle(),
-            (Some(System::Tripletex), _) => false,
-            (None, Some(id)) if id.starts_with("po_") => systems.stripe.settle(Some(&id)),
-            (None, Some(_)) => systems.vipps.settle(),
-            (None, None) => {
-                let stripe = systems.stripe.settle(None);
-                systems.vipps.settle() || stripe
-            }
-        }),
-        ("POST", ["fail-payout"]) => with(request, |which: Which| match which.id {
-            Some(id) if id.starts_with("po_") => systems.stripe.fail(&id, now),
-            Some(id) => systems.vipps.fail(&id, now.with_timezone(&chrono_tz::Europe::Oslo).date_naive()),
-            None => false,
+        ("POST", ["settle"]) => {
+            with(request, |which: Which| systems.settle(which.system.as_deref(), which.id.as_deref()))
+        }
+        ("POST", ["fail-payout"]) => with(request, |which: Which| {
+            which.id.is_some_and(|id| any(systems, |system| system.fail(&id, now)))
         }),
         ("POST", ["amend-payout"]) => {
-            with(request, |which: Which| which.id.is_some_and(|id| systems.stripe.amend(&id)))
+            with(request, |which: Which| which.id.is_some_and(|id| any(systems, |system| system.amend(&id))))
         }
         _ => wire::json(404, &json!({ "error": "no such control" })),
     }
 }
 
+/// Whether there is a system that did it. Each is asked: a month is closed in all books.
+fn any(systems: &mut Systems, mut act: impl FnMut(&mut dyn Simulator) -> bool) -> bool {
+    systems.all.iter_mut().fold(false, |done, system| act(&mut *system.simulator) || done)
+}
+
 /// Every voucher, and how many there are of each reference.
 fn vouchers(systems: &Systems) -> Value {
-    let vouchers = systems.tripletex.vouchers();
+    let vouchers: Vec<Value> = systems.all.iter().flat_map(|system| system.simulator.vouchers()).collect();
     let mut references: BTreeMap<String, u64> = BTreeMap::new();
     for voucher in &vouchers {
         if let Some(reference) = voucher.get("reference").and_then(Value::as_str) {

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::random::Random;
-use crate::systems::{System, Systems, template};
+use crate::simulator::Simulator;
+use crate::systems::{Systems, retry_after};
 use crate::wire::{self, Ending, Reply, Request};
-use crate::{refusals, tripletex, vipps_mobilepay};
 
 /// Bytes that [`Fault::HugeBody`] adds.
 const HUGE_BYTES: usize = 64 << 20;
@@ -119,22 +119,13 @@ impl Fault {
     }
 
     /// Whether it can happen to a request at all.
-    fn fits(self, system: System, request: &Request) -> bool {
-        let endpoint = template(system, request);
-        let is_token = endpoint.contains("token");
+    fn fits(self, system: &dyn Simulator, request: &Request) -> bool {
+        let is_token = system.template(request).contains("token");
         match self {
-            Fault::DelayVisible => {
-                system == System::Tripletex
-                    && *request.method == Method::POST
-                    && endpoint == "/ledger/voucher"
-            }
-            Fault::TokenExpired => system != System::Stripe && !is_token,
+            Fault::DelayVisible => system.saves(request),
+            Fault::TokenExpired => system.has_tokens() && !is_token,
             Fault::DuplicateRows => *request.method == Method::GET && !is_token,
-            Fault::RepeatedCursor => match system {
-                System::Stripe => request.param("starting_after").is_some(),
-                System::VippsMobilepay => request.param("cursor").is_some(),
-                System::Tripletex => tripletex::repeat_page(request),
-            },
+            Fault::RepeatedCursor => system.has_cursor(request),
             _ => true,
         }
     }
@@ -151,9 +142,9 @@ pub struct Faults {
     pub seed: u64,
     /// The kinds to choose from.
     pub kinds: Vec<Fault>,
-    /// Only requests to this system.
+    /// Only requests to the system of this configured name.
     #[serde(default)]
-    pub only: Option<System>,
+    pub only: Option<String>,
     /// Only requests whose endpoint contains this text.
     #[serde(default)]
     pub endpoint: Option<String>,
@@ -191,11 +182,11 @@ impl Injector {
         json!({ "happened": happened, "total": self.happened.values().sum::<u64>() })
     }
 
-    fn draw(&mut self, system: System, request: &Request) -> Option<Fault> {
+    fn draw(&mut self, name: &str, system: &dyn Simulator, request: &Request) -> Option<Fault> {
         let faults = self.faults.as_ref()?;
         let is_spent = faults.limit.is_some_and(|limit| self.happened.values().sum::<u64>() >= limit);
-        let is_meant = faults.only.is_none_or(|only| only == system)
-            && faults.endpoint.as_ref().is_none_or(|part| template(system, request).contains(part.as_str()));
+        let is_meant = faults.only.as_ref().is_none_or(|only| only == name)
+            && faults.endpoint.as_ref().is_none_or(|part| system.template(request).contains(part.as_str()));
         let kinds: Vec<Fault> =
             faults.kinds.iter().copied().filter(|fault| fault.fits(system, request)).collect();
         if is_spent || !is_meant || kinds.is_empty() || !self.random.chance(faults.percent) {
@@ -209,29 +200,29 @@ impl Injector {
     pub fn handle(
         &mut self,
         systems: &mut Systems,
-        system: System,
+        system: usize,
         now: DateTime<Utc>,
         request: Request,
     ) -> Reply {
-        let Some(fault) = self.draw(system, &request) else {
+        let called = &systems.all[system];
+        let Some(fault) = self.draw(called.registered.name, &*called.simulator, &request) else {
             return Reply::whole(systems.handle(system, now, &request, TimeDelta::zero()));
         };
-        if let Some(reply) = before(fault, system) {
+        if let Some(reply) = before(fault, &*called.simulator) {
             self.count(fault);
             return reply;
         }
         let mut request = request;
         let mut hidden = TimeDelta::zero();
         match fault {
-            Fault::TokenExpired => systems.expire_tokens(Some(system)),
+            Fault::TokenExpired => systems.all[system].simulator.expire_tokens(),
             Fault::DelayVisible => hidden = TimeDelta::seconds(self.random.amount(3, 20)),
-            Fault::RepeatedCursor if system == System::Tripletex => {
-                request.query.retain(|(name, _)| name != "from");
-            }
+            Fault::RepeatedCursor => systems.all[system].simulator.rewind(&mut request),
             _ => {}
         }
         let response = systems.handle(system, now, &request, hidden);
-        let (reply, has_happened) = after(fault, systems, system, now, &request, response);
+        let called = &*systems.all[system].simulator;
+        let (reply, has_happened) = after(fault, called, now, &request, response);
         if has_happened {
             self.count(fault);
         }
@@ -244,7 +235,7 @@ impl Injector {
 }
 
 /// What comes instead of the system's answer.
-fn before(fault: Fault, system: System) -> Option<Reply> {
+fn before(fault: Fault, system: &dyn Simulator) -> Option<Reply> {
     let response = match fault {
         Fault::DropBefore => {
             return Some(Reply {
@@ -252,9 +243,9 @@ fn before(fault: Fault, system: System) -> Option<Reply> {
                 ..Reply::whole(wire::answer(500, "text/plain", Vec::new()))
             });
         }
-        Fault::TooMany => refusals::too_many(system, None),
-        Fault::TooManyRetryAfter => refusals::too_many(system, Some(1)),
-        Fault::ServerError => refusals::server_error(system),
+        Fault::TooMany => system.too_many(),
+        Fault::TooManyRetryAfter => retry_after(system.too_many(), 1),
+        Fault::ServerError => system.server_error(),
         Fault::BadGateway => {
             let mut response = Response::new(Vec::new());
             *response.status_mut() = http::StatusCode::BAD_GATEWAY;
@@ -275,8 +266,7 @@ fn before(fault: Fault, system: System) -> Option<Reply> {
 /// What becomes of the system's answer, and whether the fault could happen to it.
 fn after(
     fault: Fault,
-    systems: &Systems,
-    system: System,
+    system: &dyn Simulator,
     now: DateTime<Utc>,
     request: &Request,
     mut response: Response<Vec<u8>>,
@@ -292,12 +282,7 @@ fn after(
         Fault::ServerErrorAfter => response = wire::page(500, "Feilsituasjon"),
         Fault::DuplicateRows => has_happened = change(&mut response, duplicate),
         Fault::RepeatedCursor => {
-            has_happened = change(&mut response, |body| match system {
-                System::Stripe => systems.stripe.repeat_cursor(now, request, body),
-                System::VippsMobilepay => vipps_mobilepay::repeat_cursor(request, body),
-                // The first page was asked for instead.
-                System::Tripletex => true,
-            });
+            has_happened = change(&mut response, |body| system.repeat_cursor(now, request, body));
         }
         Fault::HugeBody => {
             let length = response.body().len() + HUGE_BYTES;

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use crate::{stripe, tripletex, vipps_mobilepay};
+use crate::simulator::find;
 
 /// The company's id, and the name of its configuration file.
 pub const COMPANY: &str = "sandbox";
@@ -22,47 +22,48 @@ pub fn home(base: &str) -> Home {
     home_from(base, NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default())
 }
 
-/// The home of a sandbox at `base` whose connections start on a day.
+/// The home of a sandbox at `base` whose connections start on a day: Stripe and Vipps MobilePay to Tripletex.
 pub fn home_from(base: &str, start_on: NaiveDate) -> Home {
+    home_of(base, start_on, "tripletex", &["stripe", "vipps-mobilepay"])
+}
+
+/// The home of a company with this accounting system and one connection to each of these providers. A system that
+/// the sandbox does not have, such as one that writes files, gets no address and no secret.
+pub fn home_of(base: &str, start_on: NaiveDate, accounting: &str, providers: &[&str]) -> Home {
     let base = base.trim_end_matches('/');
-    let config_toml = format!(
-        r#"[company]
-id = "{COMPANY}"
+    let mut config_toml = COMPANY_TOML.to_owned();
+    let mut secrets_toml = String::new();
+    for name in std::iter::once(accounting).chain(providers.iter().copied()) {
+        let Some(registered) = find(name) else {
+            config_toml.push_str(&format!("[accounting]\nsystem = \"{name}\"\n\n"));
+            continue;
+        };
+        let part = (registered.home)(base, start_on);
+        config_toml.push_str(&format!("{}\n", part.config));
+        secrets_toml.push_str(&format!("[{COMPANY}.{name}]\n{}\n", part.secret));
+    }
+    config_toml.push_str(ACCOUNTS_TOML);
+    Home { config_toml, secrets_toml }
+}
+
+const COMPANY_TOML: &str = r#"[company]
+id = "sandbox"
 name = "Sandkasse AS"
 org_no = "999888777"
 country = "NO"
 currency = "NOK"
 time_zone = "Europe/Oslo"
 
-[accounting]
-system = "tripletex"
-secret = "tripletex"
-base_url = "{base}/tripletex/v2"
+"#;
 
-[connections.webshop]
-provider = "stripe"
-secret = "stripe"
-start_on = {start_on}
-base_url = "{base}/stripe"
-
-[connections.counter]
-provider = "vipps-mobilepay"
-secret = "vipps-mobilepay"
-start_on = {start_on}
-base_url = "{base}/vipps"
-
-[connections.counter.accounts]
-sales_clearing = "1578"
-provider_balance = "1571"
-
-[accounts]
+const ACCOUNTS_TOML: &str = r#"[accounts]
 disputed = "1576"
 fee_vat = "2711"
 held_by_provider = "1575"
 own_transfer = "1960"
 provider_loan = "2280"
-other_income = {{ account = "3990", vat = "none" }}
-other_expense = {{ account = "7790", vat = "none" }}
+other_income = { account = "3990", vat = "none" }
+other_expense = { account = "7790", vat = "none" }
 bank = "1920"
 provider_payable = "2990"
 rounding = "7740"
@@ -71,37 +72,8 @@ exchange_loss = "8160"
 sales_clearing = "1579"
 provider_balance = "1570"
 in_transit = "1909"
-provider_fee = {{ account = "7770", vat = "none" }}
-"#
-    );
-    let secrets_toml = format!(
-        r#"[{COMPANY}.stripe]
-api_key = "{}"
-webhook_secrets = ["{}"]
-
-[{COMPANY}.vipps-mobilepay]
-client_id = "{}"
-client_secret = "{}"
-subscription_key = "{}"
-merchant_serial_number = "{}"
-webhook_secrets = ["{}"]
-
-[{COMPANY}.tripletex]
-consumer_token = "{}"
-employee_token = "{}"
-"#,
-        stripe::KEY,
-        stripe::WEBHOOK_SECRET,
-        vipps_mobilepay::CLIENT_ID,
-        vipps_mobilepay::CLIENT_SECRET,
-        vipps_mobilepay::SUBSCRIPTION_KEY,
-        vipps_mobilepay::MERCHANT_SERIAL_NUMBER,
-        vipps_mobilepay::WEBHOOK_SECRET,
-        tripletex::CONSUMER_TOKEN,
-        tripletex::EMPLOYEE_TOKEN,
-    );
-    Home { config_toml, secrets_toml }
-}
+provider_fee = { account = "7770", vat = "none" }
+"#;
 
 #[cfg(test)]
 mod tests {

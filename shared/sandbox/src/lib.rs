@@ -7,8 +7,8 @@ mod home;
 mod huge;
 mod notices;
 mod random;
-mod refusals;
 mod serve;
+mod simulator;
 pub mod stripe;
 mod systems;
 pub mod tripletex;
@@ -21,10 +21,9 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use faults::{Fault, Faults};
-pub use home::{COMPANY, Home, home, home_from};
+pub use home::{COMPANY, Home, home, home_from, home_of};
 pub use notices::{Notice, stripe_notice, vipps_mobilepay_notice};
 pub use serve::{BODY_MAX, serve};
-pub use systems::System;
 pub use wire::{Ending, Reply};
 
 use systems::Systems;
@@ -62,6 +61,13 @@ pub struct Options {
     pub faults: Option<Faults>,
 }
 
+impl Options {
+    /// The rows of the huge settlement, if it is this provider's.
+    pub(crate) fn huge_rows(&self, provider: &str) -> Option<u64> {
+        self.huge.filter(|huge| huge.provider == provider).map(|huge| huge.rows)
+    }
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options {
@@ -85,8 +91,8 @@ impl Default for Options {
 /// A settlement of very many rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Huge {
-    /// The provider that has it.
-    pub system: System,
+    /// The configured name of the provider that has it.
+    pub provider: &'static str,
     /// Its sales.
     pub rows: u64,
 }
@@ -110,8 +116,7 @@ impl Sandbox {
 
     /// Answers one request that is made at `now`.
     ///
-    /// The first segment of the path names the system: `/stripe`, `/vipps`, `/tripletex`, or `/sandbox` for
-    /// the control.
+    /// The first segment of the path names the system, for example `/stripe`, or is `/sandbox` for the control.
     pub fn handle(&mut self, now: DateTime<Utc>, request: &http::Request<Vec<u8>>) -> Reply {
         let systems = self.systems.get_or_insert_with(|| Systems::new(&self.options, now));
         let Some(mut request) = Request::new(request) else {
@@ -121,7 +126,7 @@ impl Sandbox {
         if first == "sandbox" {
             return Reply::whole(control::handle(systems, &mut self.faults, now, &request));
         }
-        let Some(system) = System::of_prefix(&first) else {
+        let Some(system) = systems.of_prefix(&first) else {
             return Reply::whole(wire::page(404, "Not Found"));
         };
         if let Some(path) = request.raw_path.trim_start_matches('/').strip_prefix(first.as_str()) {

@@ -3,64 +3,31 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use http::{Method, Response};
-use serde::Deserialize;
+use http::Response;
 use serde_json::{Value, json};
 
 use crate::Options;
-use crate::refusals;
-use crate::stripe::{self, Stripe};
-use crate::tripletex::Tripletex;
+use crate::simulator::{REGISTRY, Registered, Simulator};
 use crate::truth::Truth;
-use crate::vipps_mobilepay::{self, VippsMobilePay};
 use crate::wire::{self, Request};
 
-/// A simulated system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum System {
-    /// Payment provider.
-    Stripe,
-    /// Payment provider.
-    VippsMobilepay,
-    /// Accounting system.
-    Tripletex,
-}
+/// The limit that headers show while there is none.
+const RATE_SHOWN: u32 = 1_000_000;
 
-impl System {
-    /// All of them.
-    pub const ALL: [System; 3] = [System::Stripe, System::VippsMobilepay, System::Tripletex];
-
-    /// Its name, as configuration has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            System::Stripe => "stripe",
-            System::VippsMobilepay => "vipps-mobilepay",
-            System::Tripletex => "tripletex",
-        }
-    }
-
-    /// The system whose addresses begin with a segment.
-    pub(crate) fn of_prefix(prefix: &str) -> Option<System> {
-        match prefix {
-            "stripe" => Some(System::Stripe),
-            "vipps" => Some(System::VippsMobilepay),
-            "tripletex" => Some(System::Tripletex),
-            _ => None,
-        }
-    }
+/// One system with what is counted of it.
+pub(crate) struct System {
+    pub registered: &'static Registered,
+    pub simulator: Box<dyn Simulator>,
+    /// By method and endpoint.
+    calls: BTreeMap<(String, &'static str), u64>,
+    /// The second at hand, and the requests in it.
+    window: (i64, u32),
 }
 
 /// The systems' state.
 pub(crate) struct Systems {
     pub base_on: NaiveDate,
-    pub stripe: Stripe,
-    pub vipps: VippsMobilePay,
-    pub tripletex: Tripletex,
-    /// By system, method and endpoint.
-    calls: BTreeMap<(System, String, &'static str), u64>,
-    /// Requests of the current second.
-    window: BTreeMap<System, (i64, u32)>,
+    pub all: Vec<System>,
     rate: Option<u32>,
     /// Requests to the address that the fault of that name redirects to.
     pub redirects_followed: u64,
@@ -72,159 +39,121 @@ impl Systems {
         // Three of four payouts take one day, and some days go to those that are unsound.
         let span = (options.payouts * 4 / 3 + 12).max(30) as u64;
         let base_on = options.base_on.unwrap_or(today - Days::new(span));
-        let huge_of = |system| options.huge.filter(|huge| huge.system == system).map(|huge| huge.rows);
-        Systems {
-            base_on,
-            stripe: Stripe::new(&stripe::Plan {
-                seed: options.seed,
-                base_on,
-                payouts: options.payouts,
-                first_shape: options.first_shape,
-                before: options.before,
-                sound_only: options.sound_only,
-                huge_rows: huge_of(System::Stripe),
-            }),
-            vipps: VippsMobilePay::new(&vipps_mobilepay::Plan {
-                seed: options.seed,
-                base_on,
-                payouts: options.payouts,
-                first_shape: options.first_shape,
-                before: options.before,
-                sound_only: options.sound_only,
-                huge_rows: huge_of(System::VippsMobilepay),
-                page: options.vipps_page,
-                gross: options.vipps_gross,
-                second_ledger: options.vipps_second_ledger,
-            }),
-            tripletex: Tripletex::new(
-                options.seed,
-                TimeDelta::from_std(options.visible_after).unwrap_or(TimeDelta::zero()),
-            ),
+        let made = |registered: &'static Registered| System {
+            registered,
+            simulator: (registered.make)(options, base_on),
             calls: BTreeMap::new(),
-            window: BTreeMap::new(),
-            rate: options.requests_per_second,
-            redirects_followed: 0,
-        }
+            window: (0, 0),
+        };
+        let all = REGISTRY.iter().map(made).collect();
+        Systems { base_on, all, rate: options.requests_per_second, redirects_followed: 0 }
+    }
+
+    /// Where the system is whose addresses begin with a segment.
+    pub fn of_prefix(&self, prefix: &str) -> Option<usize> {
+        self.all.iter().position(|system| system.registered.prefix == prefix)
     }
 
     /// Answers a request. `hidden` keeps a voucher that it posts from searches for so long.
     pub fn handle(
         &mut self,
-        system: System,
+        system: usize,
         now: DateTime<Utc>,
         request: &Request,
         hidden: TimeDelta,
     ) -> Response<Vec<u8>> {
-        let left = self.left(system, now);
-        let mut response = match (left, system) {
-            (None, _) => refusals::too_many(system, None),
-            (_, System::Stripe) => self.stripe.handle(now, request),
-            (_, System::VippsMobilepay) => self.vipps.handle(now, request),
-            (_, System::Tripletex) => self.tripletex.handle(now, request, hidden),
+        let rate = self.rate;
+        let system = &mut self.all[system];
+        let left = system.left(rate, now);
+        let mut response = match left {
+            None => system.simulator.too_many(),
+            Some(_) => system.simulator.handle(now, request, hidden),
         };
-        if system == System::Tripletex {
-            let limit = self.rate.unwrap_or(refusals::RATE_SHOWN);
-            wire::header(&mut response, "x-rate-limit-limit", &limit.to_string());
-            wire::header(&mut response, "x-rate-limit-remaining", &left.unwrap_or(0).to_string());
-            wire::header(&mut response, "x-rate-limit-reset", "1");
-        }
+        system.simulator.show_rate(&mut response, rate.unwrap_or(RATE_SHOWN), left.unwrap_or(0));
         response
     }
 
-    /// Takes one request of this second; how many are left, or `None` if none was.
-    fn left(&mut self, system: System, now: DateTime<Utc>) -> Option<u32> {
-        let window = self.window.entry(system).or_default();
-        if window.0 != now.timestamp() {
-            *window = (now.timestamp(), 0);
-        }
-        window.1 = window.1.saturating_add(1);
-        match self.rate {
-            Some(rate) => rate.checked_sub(window.1),
-            None => Some(refusals::RATE_SHOWN.saturating_sub(window.1)),
-        }
-    }
-
-    pub fn expire_tokens(&mut self, only: Option<System>) {
-        if only.is_none_or(|only| only == System::VippsMobilepay) {
-            self.vipps.expire_tokens();
-        }
-        if only.is_none_or(|only| only == System::Tripletex) {
-            self.tripletex.expire_tokens();
+    /// Ends the tokens of one system, or of all.
+    pub fn expire_tokens(&mut self, only: Option<&str>) {
+        for system in &mut self.all {
+            if only.is_none_or(|only| only == system.registered.name) {
+                system.simulator.expire_tokens();
+            }
         }
     }
 
     pub fn truths(&self, now: DateTime<Utc>) -> Vec<Truth> {
-        let mut truths = self.stripe.truths(now);
-        truths.extend(self.vipps.truths(now));
-        truths
+        self.all.iter().flat_map(|system| system.simulator.truths(now)).collect()
     }
 
-    pub fn count(&mut self, system: System, request: &Request) {
-        let key = (system, request.method.to_string(), template(system, request));
-        *self.calls.entry(key).or_default() += 1;
+    /// Finishes what waits: at one system or all, one payout or all.
+    pub fn settle(&mut self, only: Option<&str>, id: Option<&str>) -> bool {
+        let meant =
+            self.all.iter_mut().filter(|system| only.is_none_or(|only| only == system.registered.name));
+        meant.filter_map(|system| system.simulator.settle(id).then_some(())).count() > 0
+    }
+
+    pub fn count(&mut self, system: usize, request: &Request) {
+        let system = &mut self.all[system];
+        let key = (request.method.to_string(), system.simulator.template(request));
+        *system.calls.entry(key).or_default() += 1;
     }
 
     /// Counts anew.
     pub fn forget_calls(&mut self) {
-        self.calls.clear();
+        for system in &mut self.all {
+            system.calls.clear();
+        }
         self.redirects_followed = 0;
     }
 
     /// How often each endpoint was called.
     pub fn calls_json(&self) -> Value {
-        let calls: Vec<Value> = self
-            .calls
-            .iter()
-            .map(|((system, method, template), count)| {
-                json!({
-                    "system": system.name(),
+        let mut calls = Vec::new();
+        let mut kinds: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+        let mut total = 0;
+        for system in &self.all {
+            for ((method, template), count) in &system.calls {
+                let kind = match *template {
+                    "(unknown)" => "unknown",
+                    template => system.simulator.kind(method, template),
+                };
+                calls.push(json!({
+                    "system": system.registered.name,
                     "method": method,
                     "endpoint": template,
-                    "kind": kind(*system, method, template),
+                    "kind": kind,
                     "count": count,
-                })
-            })
-            .collect();
-        let mut kinds: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-        for ((system, method, template), count) in &self.calls {
-            let kind = kind(*system, method, template);
-            *kinds.entry(system.name()).or_default().entry(kind).or_default() += count;
+                }));
+                *kinds.entry(system.registered.name).or_default().entry(kind).or_default() += count;
+                total += count;
+            }
         }
         json!({
             "calls": calls,
             "kinds": kinds,
-            "total": self.calls.values().sum::<u64>(),
+            "total": total,
             "redirects_followed": self.redirects_followed,
         })
     }
 }
 
-/// The endpoint that a request is for.
-pub(crate) fn template(system: System, request: &Request) -> &'static str {
-    match system {
-        System::Stripe => Stripe::template(request),
-        System::VippsMobilepay => VippsMobilePay::template(request),
-        System::Tripletex => Tripletex::template(request),
+impl System {
+    /// Takes one request of this second; how many are left, or `None` if none was.
+    fn left(&mut self, rate: Option<u32>, now: DateTime<Utc>) -> Option<u32> {
+        if self.window.0 != now.timestamp() {
+            self.window = (now.timestamp(), 0);
+        }
+        self.window.1 = self.window.1.saturating_add(1);
+        match rate {
+            Some(rate) => rate.checked_sub(self.window.1),
+            None => Some(RATE_SHOWN.saturating_sub(self.window.1)),
+        }
     }
 }
 
-/// What a call is for: `session` for tokens, `catalogue` for what a client keeps, `search`, `send`, `attach`,
-/// `reverse`, and `data` for what is read of payouts and vouchers.
-fn kind(system: System, method: &str, template: &str) -> &'static str {
-    match (system, template) {
-        (_, "(unknown)") => "unknown",
-        (System::Stripe, _) => "data",
-        (System::VippsMobilepay, "/accesstoken/get" | "/miami/v1/token") => "session",
-        (System::VippsMobilepay, "/settlement/v1/ledgers") => "catalogue",
-        (System::VippsMobilepay, _) => "data",
-        (_, path) if path.starts_with("/token/") => "session",
-        (_, "/ledger/voucher") if method == Method::POST.as_str() => "send",
-        (_, path) if path.ends_with("/attachment") => "attach",
-        (_, path) if path.ends_with("/:reverse") => "reverse",
-        (_, "/ledger/voucher" | "/ledger/voucher/>externalVoucherNumber" | "/ledger/voucher/>nonPosted") => {
-            "search"
-        }
-        (_, "/ledger/voucher/{id}") => "data",
-        _ => "catalogue",
-    }
+/// A refusal with a time to wait, in seconds.
+pub(crate) fn retry_after(mut response: Response<Vec<u8>>, seconds: u64) -> Response<Vec<u8>> {
+    wire::header(&mut response, "retry-after", &seconds.to_string());
+    response
 }

@@ -6,11 +6,13 @@ mod shapes;
 mod source;
 mod world;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use http::{Method, Response};
 use serde_json::{Value, json};
 
+use crate::Options;
 use crate::random::Random;
+use crate::simulator::{Part, Registered, Simulator};
 use crate::truth::{Soundness, Truth};
 use crate::wire::{self, Request};
 use world::World;
@@ -30,15 +32,24 @@ pub const PUBLISHABLE_KEY: &str = "pk_test_sandbox";
 /// The secret that notices are signed with.
 pub const WEBHOOK_SECRET: &str = "whsec_sandbox";
 
-/// What kind of world the account gets.
-pub(crate) struct Plan {
-    pub seed: u64,
-    pub base_on: NaiveDate,
-    pub payouts: usize,
-    pub first_shape: usize,
-    pub before: usize,
-    pub sound_only: bool,
-    pub huge_rows: Option<u64>,
+pub(crate) const REGISTERED: Registered = Registered {
+    name: "stripe",
+    prefix: "stripe",
+    make: |options, base_on| Box::new(Stripe::new(options, base_on)),
+    home,
+};
+
+fn home(base: &str, start_on: NaiveDate) -> Part {
+    let config = format!(
+        r#"[connections.webshop]
+provider = "stripe"
+secret = "stripe"
+start_on = {start_on}
+base_url = "{base}/stripe"
+"#
+    );
+    let secret = format!("api_key = \"{KEY}\"\nwebhook_secrets = [\"{WEBHOOK_SECRET}\"]\n");
+    Part { config, secret }
 }
 
 /// The simulated account.
@@ -48,27 +59,28 @@ pub(crate) struct Stripe {
 }
 
 impl Stripe {
-    pub fn new(plan: &Plan) -> Stripe {
+    fn new(options: &Options, base_on: NaiveDate) -> Stripe {
         // The last one may be made shortly before midnight.
-        let first_on = plan.base_on - chrono::Days::new(plan.before as u64 + 1);
-        let mut world = World::new(plan.seed, first_on);
-        world.add_sound(plan.before, 0, Soundness::Before);
-        world.start_at(plan.base_on);
-        world.add_sound(plan.payouts, plan.first_shape, Soundness::Sound);
-        if !plan.sound_only {
+        let first_on = base_on - chrono::Days::new(options.before as u64 + 1);
+        let mut world = World::new(options.seed, first_on);
+        world.add_sound(options.before, 0, Soundness::Before);
+        world.start_at(base_on);
+        world.add_sound(options.payouts, options.first_shape, Soundness::Sound);
+        if !options.sound_only {
             world.add_unsound();
         }
-        if let Some(rows) = plan.huge_rows {
-            world.add_huge(plan.seed, rows);
+        if let Some(rows) = options.huge_rows("stripe") {
+            world.add_huge(options.seed, rows);
         }
-        if !plan.sound_only {
+        if !options.sound_only {
             world.add_waiting();
         }
-        Stripe { world, random: Random::new(plan.seed, "stripe requests") }
+        Stripe { world, random: Random::new(options.seed, "stripe requests") }
     }
+}
 
-    /// The endpoint's template, and whether it is one at all.
-    pub fn template(request: &Request) -> &'static str {
+impl Simulator for Stripe {
+    fn template(&self, request: &Request) -> &'static str {
         match request.segments().as_slice() {
             ["v1", "payouts"] => "/v1/payouts",
             ["v1", "payouts", _] => "/v1/payouts/{id}",
@@ -79,7 +91,11 @@ impl Stripe {
         }
     }
 
-    pub fn handle(&mut self, now: DateTime<Utc>, request: &Request) -> Response<Vec<u8>> {
+    fn kind(&self, _: &str, _: &str) -> &'static str {
+        "data"
+    }
+
+    fn handle(&mut self, now: DateTime<Utc>, request: &Request, _: TimeDelta) -> Response<Vec<u8>> {
         let id = format!("req_{}", self.random.text(14));
         let mut response = match self.answer(now.timestamp(), request) {
             Ok(body) => wire::json(200, &body),
@@ -92,13 +108,35 @@ impl Stripe {
         response
     }
 
-    pub fn truths(&self, now: DateTime<Utc>) -> Vec<Truth> {
+    fn too_many(&self) -> Response<Vec<u8>> {
+        let text = "Request rate limit exceeded. You can learn more about rate limits here \
+                    https://stripe.com/docs/rate-limits.";
+        let error = json!({ "code": "rate_limit", "message": text, "type": "invalid_request_error" });
+        let mut response = wire::json(429, &json!({ "error": error }));
+        wire::header(&mut response, "stripe-rate-limited-reason", "global-rate");
+        response
+    }
+
+    fn server_error(&self) -> Response<Vec<u8>> {
+        let error = json!({ "message": "An unknown error occurred", "type": "api_error" });
+        wire::json(500, &json!({ "error": error }))
+    }
+
+    fn has_tokens(&self) -> bool {
+        false
+    }
+
+    fn has_cursor(&self, request: &Request) -> bool {
+        request.param("starting_after").is_some()
+    }
+
+    fn truths(&self, now: DateTime<Utc>) -> Vec<Truth> {
         self.world.truths(now.timestamp())
     }
 
     /// Makes a further page end where the one before it ended, with the promise of more. False if the page
     /// has no row.
-    pub fn repeat_cursor(&self, now: DateTime<Utc>, request: &Request, body: &mut Value) -> bool {
+    fn repeat_cursor(&self, now: DateTime<Utc>, request: &Request, body: &mut Value) -> bool {
         let now = now.timestamp();
         let Some(cursor) = request.param("starting_after") else {
             return false;
@@ -116,7 +154,7 @@ impl Stripe {
     }
 
     /// Finishes the list of a waiting payout; without an id, of all of them.
-    pub fn settle(&mut self, id: Option<&str>) -> bool {
+    fn settle(&mut self, id: Option<&str>) -> bool {
         match id {
             Some(id) => self.world.find(id).is_some_and(|index| self.world.settle(index)),
             None => (0..self.world.payouts.len()).filter(|index| self.world.settle(*index)).count() > 0,
@@ -124,18 +162,20 @@ impl Stripe {
     }
 
     /// Lets a payout's first plain charge and its fee be greater by one krone.
-    pub fn amend(&mut self, id: &str) -> bool {
+    fn amend(&mut self, id: &str) -> bool {
         self.world.find(id).is_some_and(|index| self.world.amend(index))
     }
 
     /// Lets a payout come back.
-    pub fn fail(&mut self, id: &str, now: DateTime<Utc>) -> bool {
+    fn fail(&mut self, id: &str, now: DateTime<Utc>) -> bool {
         self.world.find(id).is_some_and(|index| self.world.fail(index, now.timestamp()))
     }
+}
 
+impl Stripe {
     fn answer(&self, now: i64, request: &Request) -> Result<Value, Error> {
         let segments = request.segments();
-        let known = Stripe::template(request) != "(unknown)" && request.method == Method::GET;
+        let known = self.template(request) != "(unknown)" && request.method == Method::GET;
         if !known {
             let text = format!(
                 "Unrecognized request URL ({}: {}). Please see https://stripe.com/docs or we can help at \

@@ -17,6 +17,7 @@ use http::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::random::Random;
+use crate::simulator::{Lock, Part, Registered, Simulator};
 use crate::wire::{self, Request};
 use chart::Account;
 use error::{Refusal, refuse, refuse_fields};
@@ -51,18 +52,45 @@ pub(crate) struct Tripletex {
     random: Random,
 }
 
-/// What the account of a number is locked to.
-pub(crate) struct Lock {
-    pub account: i64,
-    pub vat: Option<String>,
-    pub inactive: Option<bool>,
-    pub department: Option<bool>,
-    pub project: Option<bool>,
+pub(crate) const REGISTERED: Registered = Registered {
+    name: "tripletex",
+    prefix: "tripletex",
+    make: |options, _| {
+        let visible_after = TimeDelta::from_std(options.visible_after).unwrap_or(TimeDelta::zero());
+        Box::new(Tripletex::new(options.seed, visible_after))
+    },
+    home,
+};
+
+fn home(base: &str, _: NaiveDate) -> Part {
+    let config = format!(
+        r#"[accounting]
+system = "tripletex"
+secret = "tripletex"
+base_url = "{base}/tripletex/v2"
+"#
+    );
+    let secret = format!("consumer_token = \"{CONSUMER_TOKEN}\"\nemployee_token = \"{EMPLOYEE_TOKEN}\"\n");
+    Part { config, secret }
+}
+
+/// A refusal of the server itself, before it knows the request.
+fn refusal(status: u16, message: &str) -> Response<Vec<u8>> {
+    let body = json!({
+        "status": status,
+        "code": 1000,
+        "message": message,
+        "link": "https://tripletex.no/v2-docs/",
+        "developerMessage": null,
+        "validationMessages": null,
+        "requestId": "00000000-0000-4000-a000-000000000000",
+    });
+    wire::json(status, &body)
 }
 
 impl Tripletex {
     /// New books. Searches find a voucher only `visible_after` it was posted.
-    pub fn new(seed: u64, visible_after: TimeDelta) -> Tripletex {
+    fn new(seed: u64, visible_after: TimeDelta) -> Tripletex {
         let books = Books {
             accounts: chart::accounts(),
             vouchers: Vec::new(),
@@ -74,9 +102,10 @@ impl Tripletex {
         };
         Tripletex { books, sessions: Sessions::new(seed), random: Random::new(seed, "tripletex requests") }
     }
+}
 
-    /// The endpoint's template.
-    pub fn template(request: &Request) -> &'static str {
+impl Simulator for Tripletex {
+    fn template(&self, request: &Request) -> &'static str {
         match request.segments().as_slice() {
             ["v2", "token", "session", ":create"] => "/token/session/:create",
             ["v2", "token", "session", ">whoAmI"] => "/token/session/>whoAmI",
@@ -100,8 +129,21 @@ impl Tripletex {
         }
     }
 
-    /// Answers a request. `hidden` keeps a voucher that it posts from searches for so long.
-    pub fn handle(&mut self, now: DateTime<Utc>, request: &Request, hidden: TimeDelta) -> Response<Vec<u8>> {
+    fn kind(&self, method: &str, template: &str) -> &'static str {
+        match template {
+            path if path.starts_with("/token/") => "session",
+            "/ledger/voucher" if method == Method::POST.as_str() => "send",
+            path if path.ends_with("/attachment") => "attach",
+            path if path.ends_with("/:reverse") => "reverse",
+            "/ledger/voucher" | "/ledger/voucher/>externalVoucherNumber" | "/ledger/voucher/>nonPosted" => {
+                "search"
+            }
+            "/ledger/voucher/{id}" => "data",
+            _ => "catalogue",
+        }
+    }
+
+    fn handle(&mut self, now: DateTime<Utc>, request: &Request, hidden: TimeDelta) -> Response<Vec<u8>> {
         let id = self.random.uuid();
         let count = self.books.vouchers.len();
         let mut response = match self.answer(now, request) {
@@ -115,18 +157,43 @@ impl Tripletex {
         response
     }
 
-    /// Ends every session.
-    pub fn expire_tokens(&mut self) {
+    fn too_many(&self) -> Response<Vec<u8>> {
+        refusal(429, "Too many requests")
+    }
+
+    fn server_error(&self) -> Response<Vec<u8>> {
+        refusal(500, "Internal error")
+    }
+
+    fn show_rate(&self, response: &mut Response<Vec<u8>>, limit: u32, left: u32) {
+        wire::header(response, "x-rate-limit-limit", &limit.to_string());
+        wire::header(response, "x-rate-limit-remaining", &left.to_string());
+        wire::header(response, "x-rate-limit-reset", "1");
+    }
+
+    fn saves(&self, request: &Request) -> bool {
+        *request.method == Method::POST && self.template(request) == "/ledger/voucher"
+    }
+
+    fn has_cursor(&self, request: &Request) -> bool {
+        request.param("from").is_some_and(|from| from != "0")
+    }
+
+    /// The first page again, whatever was asked for.
+    fn rewind(&self, request: &mut Request) {
+        request.query.retain(|(name, _)| name != "from");
+    }
+
+    fn expire_tokens(&mut self) {
         self.sessions.expire();
     }
 
-    /// Closes the month of a day.
-    pub fn close_period(&mut self, day: NaiveDate) {
+    fn close_period(&mut self, day: NaiveDate) -> bool {
         self.books.close(day);
+        true
     }
 
-    /// Changes what an account takes. False if there is no such account or VAT number.
-    pub fn lock(&mut self, lock: &Lock) -> bool {
+    fn lock(&mut self, lock: &Lock) -> bool {
         let vat = match &lock.vat {
             Some(number) => match chart::VATS.iter().find(|vat| vat.number == number) {
                 Some(vat) => Some(vat.id),
@@ -147,11 +214,12 @@ impl Tripletex {
         true
     }
 
-    /// Every voucher, for the control.
-    pub fn vouchers(&self) -> Vec<Value> {
+    fn vouchers(&self) -> Vec<Value> {
         self.books.vouchers_json()
     }
+}
 
+impl Tripletex {
     fn answer(&mut self, now: DateTime<Utc>, request: &Request) -> Result<Response<Vec<u8>>, Refusal> {
         let path = request.path.clone();
         let segments: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -311,9 +379,4 @@ fn flag(request: &Request, name: &str, default: bool) -> Result<bool, Refusal> {
         Some("false") => Ok(false),
         Some(_) => Err(refuse_fields(21_000, &[(name, "Verdien er ikke gyldig.")])),
     }
-}
-
-/// The first page again, whatever was asked for.
-pub(crate) fn repeat_page(request: &Request) -> bool {
-    request.param("from").is_some_and(|from| from != "0")
 }

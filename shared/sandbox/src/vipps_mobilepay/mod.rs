@@ -5,11 +5,13 @@ mod report;
 mod token;
 mod world;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use http::{Method, Response};
 use serde_json::{Value, json};
 
+use crate::Options;
 use crate::random::Random;
+use crate::simulator::{Part, Registered, Simulator};
 use crate::truth::{Soundness, Truth};
 use crate::wire::{self, Request};
 use token::{Keys, Tokens};
@@ -34,21 +36,35 @@ pub const PARTNER_CLIENT_ID: &str = "sandbox-partner";
 /// The secret that notices are signed with.
 pub const WEBHOOK_SECRET: &str = "c2FuZGJveC13ZWJob29rLXNlY3JldA==";
 
-/// What kind of world the ledgers get.
-pub(crate) struct Plan {
-    pub seed: u64,
-    pub base_on: NaiveDate,
-    pub payouts: usize,
-    pub first_shape: usize,
-    pub before: usize,
-    pub sound_only: bool,
-    pub huge_rows: Option<u64>,
-    /// Entries of one page.
-    pub page: usize,
-    /// Fees of the sales unit's ledger are invoiced.
-    pub gross: bool,
-    /// The accounting partner reaches a second ledger, whose fees are invoiced.
-    pub second_ledger: bool,
+pub(crate) const REGISTERED: Registered = Registered {
+    name: "vipps-mobilepay",
+    prefix: "vipps",
+    make: |options, base_on| Box::new(VippsMobilePay::new(options, base_on)),
+    home,
+};
+
+fn home(base: &str, start_on: NaiveDate) -> Part {
+    let config = format!(
+        r#"[connections.counter]
+provider = "vipps-mobilepay"
+secret = "vipps-mobilepay"
+start_on = {start_on}
+base_url = "{base}/vipps"
+
+[connections.counter.accounts]
+sales_clearing = "1578"
+provider_balance = "1571"
+"#
+    );
+    let secret = format!(
+        r#"client_id = "{CLIENT_ID}"
+client_secret = "{CLIENT_SECRET}"
+subscription_key = "{SUBSCRIPTION_KEY}"
+merchant_serial_number = "{MERCHANT_SERIAL_NUMBER}"
+webhook_secrets = ["{WEBHOOK_SECRET}"]
+"#
+    );
+    Part { config, secret }
 }
 
 /// The simulated provider.
@@ -60,38 +76,39 @@ pub(crate) struct VippsMobilePay {
 }
 
 impl VippsMobilePay {
-    pub fn new(plan: &Plan) -> VippsMobilePay {
+    fn new(options: &Options, base_on: NaiveDate) -> VippsMobilePay {
         // An earlier payout can span three dates.
-        let first_on = plan.base_on - Days::new(3 * plan.before as u64);
-        let mut maker = Maker::new(plan.seed, MERCHANT_SERIAL_NUMBER, plan.gross, first_on);
-        maker.add_sound(plan.before, 0, Soundness::Before);
-        maker.start_at(plan.base_on);
-        maker.add_sound(plan.payouts, plan.first_shape, Soundness::Sound);
-        if !plan.sound_only {
+        let first_on = base_on - Days::new(3 * options.before as u64);
+        let mut maker = Maker::new(options.seed, MERCHANT_SERIAL_NUMBER, options.vipps_gross, first_on);
+        maker.add_sound(options.before, 0, Soundness::Before);
+        maker.start_at(base_on);
+        maker.add_sound(options.payouts, options.first_shape, Soundness::Sound);
+        if !options.sound_only {
             maker.add_unsound();
         }
-        if let Some(rows) = plan.huge_rows {
-            maker.add_huge(plan.seed, rows);
+        if let Some(rows) = options.huge_rows("vipps-mobilepay") {
+            maker.add_huge(options.seed, rows);
         }
-        if !plan.sound_only {
+        if !options.sound_only {
             maker.add_waiting();
         }
         let mut makers = vec![maker];
-        if plan.second_ledger {
-            let mut second = Maker::new(plan.seed, "7654321", true, plan.base_on);
-            second.add_sound(plan.payouts.min(6), 0, Soundness::Sound);
+        if options.vipps_second_ledger {
+            let mut second = Maker::new(options.seed, "7654321", true, base_on);
+            second.add_sound(options.payouts.min(6), 0, Soundness::Sound);
             makers.push(second);
         }
         VippsMobilePay {
             makers,
-            tokens: Tokens::new(plan.seed),
-            random: Random::new(plan.seed, "vipps requests"),
-            page: plan.page.max(1),
+            tokens: Tokens::new(options.seed),
+            random: Random::new(options.seed, "vipps requests"),
+            page: options.vipps_page.max(1),
         }
     }
+}
 
-    /// The endpoint's template.
-    pub fn template(request: &Request) -> &'static str {
+impl Simulator for VippsMobilePay {
+    fn template(&self, request: &Request) -> &'static str {
         match request.segments().as_slice() {
             ["accesstoken", "get"] => "/accesstoken/get",
             ["miami", "v1", "token"] => "/miami/v1/token",
@@ -102,7 +119,15 @@ impl VippsMobilePay {
         }
     }
 
-    pub fn handle(&mut self, now: DateTime<Utc>, request: &Request) -> Response<Vec<u8>> {
+    fn kind(&self, _: &str, template: &str) -> &'static str {
+        match template {
+            "/accesstoken/get" | "/miami/v1/token" => "session",
+            "/settlement/v1/ledgers" => "catalogue",
+            _ => "data",
+        }
+    }
+
+    fn handle(&mut self, now: DateTime<Utc>, request: &Request, _: TimeDelta) -> Response<Vec<u8>> {
         if let Some(refusal) = self.refused_system_headers(request) {
             return refusal;
         }
@@ -112,7 +137,7 @@ impl VippsMobilePay {
                 _ => self.tokens.standard(now, request),
             };
         }
-        if VippsMobilePay::template(request) == "(unknown)" || request.method != Method::GET {
+        if self.template(request) == "(unknown)" || request.method != Method::GET {
             return wire::json(404, &json!({ "statusCode": 404, "message": "Resource not found" }));
         }
         let keys = match self.tokens.keys(now, request) {
@@ -126,12 +151,40 @@ impl VippsMobilePay {
         self.report(now, keys, request)
     }
 
-    /// Ends every access token.
-    pub fn expire_tokens(&mut self) {
+    fn too_many(&self) -> Response<Vec<u8>> {
+        wire::json(429, &json!({ "statusCode": 429, "message": "Rate limit is exceeded. Try again later." }))
+    }
+
+    fn server_error(&self) -> Response<Vec<u8>> {
+        let body = json!({
+            "errorCode": 10_001,
+            "errorMessage": "An unknown error occurred",
+            "contextId": "123e4567-e89b-42d3-a456-426655440000",
+        });
+        wire::json(500, &body)
+    }
+
+    fn expire_tokens(&mut self) {
         self.tokens.expire();
     }
 
-    pub fn truths(&self, now: DateTime<Utc>) -> Vec<Truth> {
+    fn has_cursor(&self, request: &Request) -> bool {
+        request.param("cursor").is_some()
+    }
+
+    /// The same cursor again, with the promise of more.
+    fn repeat_cursor(&self, _: DateTime<Utc>, request: &Request, body: &mut Value) -> bool {
+        let Some(cursor) = request.param("cursor") else {
+            return false;
+        };
+        body["cursor"] = Value::from(cursor);
+        if body.get("hasMore").is_some() {
+            body["hasMore"] = Value::from(true);
+        }
+        true
+    }
+
+    fn truths(&self, now: DateTime<Utc>) -> Vec<Truth> {
         let mut truths: Vec<Truth> = Vec::new();
         for maker in &self.makers {
             truths.extend(maker.ledger.truths(now));
@@ -139,8 +192,11 @@ impl VippsMobilePay {
         truths
     }
 
-    /// Closes the date that is open.
-    pub fn settle(&mut self) -> bool {
+    /// Closes the date that is open, of which no payout has an id yet.
+    fn settle(&mut self, id: Option<&str>) -> bool {
+        if id.is_some_and(|id| id.starts_with("po_")) {
+            return false;
+        }
         let mut has_closed = false;
         for maker in &mut self.makers {
             has_closed |= maker.ledger.close();
@@ -149,10 +205,13 @@ impl VippsMobilePay {
     }
 
     /// Aborts a payout.
-    pub fn fail(&mut self, id: &str, today: NaiveDate) -> bool {
+    fn fail(&mut self, id: &str, now: DateTime<Utc>) -> bool {
+        let today = now.with_timezone(&chrono_tz::Europe::Oslo).date_naive();
         self.makers.iter_mut().any(|maker| maker.abort(id, today))
     }
+}
 
+impl VippsMobilePay {
     /// Texts of the system headers have at most 30 characters.
     fn refused_system_headers(&mut self, request: &Request) -> Option<Response<Vec<u8>>> {
         let names = [
@@ -185,16 +244,4 @@ fn problem(status: u16, title: &str, detail: &str, instance: &str) -> Response<V
     );
     wire::header(&mut response, "content-type", "application/problem+json");
     response
-}
-
-/// The same cursor again, with the promise of more.
-pub(crate) fn repeat_cursor(request: &Request, body: &mut Value) -> bool {
-    let Some(cursor) = request.param("cursor") else {
-        return false;
-    };
-    body["cursor"] = Value::from(cursor);
-    if body.get("hasMore").is_some() {
-        body["hasMore"] = Value::from(true);
-    }
-    true
 }

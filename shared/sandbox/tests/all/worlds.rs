@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::{Huge, Options, System};
+use sandbox::{Huge, Options};
 use serde_json::{Value, json};
 
 use crate::client::{Client, encode};
@@ -285,8 +285,8 @@ fn the_same_seed_gives_the_same_bytes() {
 #[test]
 fn huge_settlements_are_paged_and_add_up() {
     let options =
-        |system| Options { payouts: 2, huge: Some(Huge { system, rows: 3_000 }), ..Options::default() };
-    let mut client = Client::new(options(System::Stripe));
+        |provider| Options { payouts: 2, huge: Some(Huge { provider, rows: 3_000 }), ..Options::default() };
+    let mut client = Client::new(options("stripe"));
     let truths = client.truth();
     let truth = truths.iter().find(|truth| truth["rows"] == 3_000).unwrap();
     let rows =
@@ -296,7 +296,7 @@ fn huge_settlements_are_paged_and_add_up() {
     assert_eq!(postings(truth), stripe_postings(&rows));
 
     for gross in [false, true] {
-        let options = Options { vipps_gross: gross, sound_only: true, ..options(System::VippsMobilepay) };
+        let options = Options { vipps_gross: gross, sound_only: true, ..options("vipps-mobilepay") };
         let mut client = Client::new(options);
         let token = client.vipps_token();
         let ledger = client.vipps_ledger(&token);
@@ -326,7 +326,7 @@ fn huge_settlements_are_paged_and_add_up() {
 fn a_million_rows_take_no_memory() {
     let options = Options {
         payouts: 1,
-        huge: Some(Huge { system: System::Stripe, rows: 1_000_000 }),
+        huge: Some(Huge { provider: "stripe", rows: 1_000_000 }),
         ..Options::default()
     };
     let mut client = Client::new(options);
