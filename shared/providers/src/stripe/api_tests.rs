@@ -38,6 +38,15 @@ fn announce(payout: &Value) -> Result<Announced, edge::Error> {
     payout.announce(&terms(), true)
 }
 
+#[test]
+fn a_currency_that_is_none_names_its_row() {
+    let pages = [fixture("rows-1.json"), fixture("rows-2.json")];
+    let pages =
+        pages.map(|page| String::from_utf8(page).unwrap().replace("\"nok\"", "\"nok/\"").into_bytes());
+    let error = read_pages(&announced(), &pages, &terms()).err().unwrap();
+    assert!(error.at.starts_with("txn_") && error.what.starts_with("currency: "), "{error}");
+}
+
 /// What became of a settlement's pages.
 struct Reading {
     lines: Vec<Line<'static>>,

@@ -61,7 +61,7 @@ impl Lines {
                 cause: Cause::DoesNotAddUp,
             });
         }
-        let (currency, units) = self.currency(row.currency)?;
+        let (currency, units) = self.currency(row.currency, row.id)?;
         let amount = |minor: i64| {
             units.major(minor).map_err(|what| ReadError::new(at(), format!("{minor} {currency} {what}")))
         };
@@ -109,12 +109,12 @@ impl Lines {
     }
 
     #[inline]
-    fn currency(&mut self, code: &str) -> Result<(Currency, Units), ReadError> {
+    fn currency(&mut self, code: &str, id: &str) -> Result<(Currency, Units), ReadError> {
         match &self.currency {
             Some((known, currency, units)) if known == code => Ok((*currency, *units)),
             _ => {
                 let currency = Currency::parse(code)
-                    .map_err(|error| ReadError::new("", format!("currency: {error}")))?;
+                    .map_err(|error| ReadError::new(printable(id), format!("currency: {error}")))?;
                 let units = Units::of(currency);
                 self.currency = Some((code.to_owned(), currency, units));
                 Ok((currency, units))

@@ -1,0 +1,4 @@
+//! Headers and bodies of webhooks.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bilag_fuzz::notice(bytes));

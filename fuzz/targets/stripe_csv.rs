@@ -1,0 +1,4 @@
+//! Stripe's payout reconciliation.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bilag_fuzz::report(None, bytes));

@@ -1,0 +1,4 @@
+//! The old settlement files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bilag_fuzz::report(None, bytes));
