@@ -108,7 +108,8 @@ pub(crate) fn handle(
 
 /// Whether there is a system that did it. Each is asked: a month is closed in all books.
 fn any(systems: &mut Systems, mut act: impl FnMut(&mut dyn Simulator) -> bool) -> bool {
-    systems.all.iter_mut().fold(false, |done, system| act(&mut *system.simulator) || done)
+    let done: Vec<bool> = systems.all.iter_mut().map(|system| act(&mut *system.simulator)).collect();
+    done.contains(&true)
 }
 
 /// Every voucher, and how many there are of each reference.
