@@ -253,6 +253,24 @@ async fn what_cannot_be_read_again_leaves_what_is_booked_as_it_is_and_is_correct
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_of_rows_that_do_not_add_up_asks_the_provider_once_more() {
+    let company = Sandboxed::sound(5, 6).await;
+    let (name, id) = small_payout(&company);
+    amend(&company, &id, |rows| {
+        let charge = rows.iter().position(|row| row["reporting_category"] == "charge").unwrap();
+        rows.remove(charge);
+    });
+    company.settle_down().await;
+    assert_eq!(company.state(&name).await, "held(does-not-add-up)");
+    amend(&company, &id, |_| ());
+    let Worker { world, .. } = company.worker("person").await;
+    let parsed = Name::parse(&name).unwrap();
+    operate::retry(&world, COMPANY, &parsed, "kari", "Stripe has mended it").await.unwrap();
+    company.settle_down().await;
+    company.check().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn rows_that_are_gone_after_they_were_booked_are_held_and_the_voucher_stays() {
     let company = Sandboxed::sound(5, 6).await;
     company.settle_down().await;

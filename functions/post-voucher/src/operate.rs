@@ -1,7 +1,7 @@
 //! What an operator decides about a settlement: try again, release, reverse. Each leaves its reason on the trail.
 
 use edge::{Error, World};
-use ledger::{Name, Purpose, Reference, Voucher};
+use ledger::{Cause, Name, Purpose, Reference, Voucher};
 use store::item::SettlementItem;
 use store::posting::{self, NEEDS_RELEASE, Outcome};
 use store::table::{Stored, Written};
@@ -70,6 +70,14 @@ pub async fn retry(
         }
         SettlementState::Waiting(why) => {
             return Err(Error::config(format!("{name} waits: {why}")));
+        }
+        // What its provider may say otherwise by now is asked for once more.
+        SettlementState::Held(hold)
+            if read.body.config.is_none()
+                && read.body.source.is_fetched()
+                && matches!(hold.cause, Cause::DoesNotAddUp | Cause::PayoutRowMissing) =>
+        {
+            SettlementState::Announced
         }
         // Its rows are not here yet.
         _ if read.body.source.manifest.is_empty() => SettlementState::Announced,
