@@ -15,7 +15,7 @@ cp ../Cargo.lock Cargo.lock
 export RUSTC_BOOTSTRAP=1
 cargo fuzz build --fuzz-dir . --sanitizer none
 
-parsers=$(sed -n 's/^name = "\(.*_.*\|config\|notices\)"$/\1/p' Cargo.toml)
+parsers=$(basename -s .rs targets/*.rs)
 for parser in $parsers; do
     mkdir -p "corpus/$parser" "artifacts/$parser"
 done

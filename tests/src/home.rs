@@ -299,6 +299,7 @@ impl TestHome {
             RetryPartition::new(format!("{worker} {}", PARTITIONS.fetch_add(1, Ordering::Relaxed)));
         let dynamodb =
             dynamodb.config().to_builder().retry_config(retry.clone()).retry_partition(partition.clone());
+        // Nothing stalls in one process, and watching every body costs time.
         let dynamodb = dynamodb.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
         let s3 = s3.config().to_builder().retry_config(retry).retry_partition(partition);
         let s3 = s3.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();

@@ -182,12 +182,17 @@ fn small_payout(company: &Sandboxed) -> (String, String) {
     (name, id)
 }
 
-#[tokio::test(start_paused = true)]
-async fn rows_that_say_more_after_they_were_booked_are_corrected_by_one_more_voucher() {
+/// A company whose sound payouts are booked, with its vouchers and a small payout of Stripe's.
+async fn booked() -> (Sandboxed, Vec<Value>, (String, String)) {
     let company = Sandboxed::sound(5, 6).await;
     company.settle_down().await;
-    let books = company.vouchers();
-    let (name, id) = small_payout(&company);
+    let (books, payout) = (company.vouchers(), small_payout(&company));
+    (company, books, payout)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_say_more_after_they_were_booked_are_corrected_by_one_more_voucher() {
+    let (company, books, (name, id)) = booked().await;
     company.control("POST", "amend-payout", &json!({ "id": id }));
     for _ in 0..2 {
         back(&company, "webshop").await;
@@ -233,10 +238,7 @@ async fn rows_that_change_before_they_are_booked_are_held_and_booked_on_release_
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_again_leaves_what_is_booked_as_it_is_and_is_corrected_later() {
-    let company = Sandboxed::sound(5, 6).await;
-    company.settle_down().await;
-    let books = company.vouchers();
-    let (name, id) = small_payout(&company);
+    let (company, books, (name, id)) = booked().await;
     amend(&company, &id, |rows| rows[0]["amount"] = "much".into());
     back(&company, "webshop").await;
     let done = company.work(chrono::Duration::minutes(10)).await;
@@ -272,10 +274,7 @@ async fn a_retry_of_rows_that_do_not_add_up_asks_the_provider_once_more() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_that_are_gone_after_they_were_booked_are_held_and_the_voucher_stays() {
-    let company = Sandboxed::sound(5, 6).await;
-    company.settle_down().await;
-    let books = company.vouchers();
-    let (name, id) = small_payout(&company);
+    let (company, books, (name, id)) = booked().await;
     amend(&company, &id, |rows| {
         // Two charges become one of the same money.
         let charges = (0..rows.len()).filter(|at| rows[*at]["reporting_category"] == "charge");

@@ -45,7 +45,8 @@ async fn write(
     }
 }
 
-/// Makes a settlement due now, so that it is planned and judged afresh.
+/// Makes a settlement due now, so that it is planned and judged afresh. What was fetched and does not add up is fetched
+/// once more.
 ///
 /// # Errors
 ///
@@ -94,8 +95,8 @@ pub async fn retry(
 ///
 /// With a second source that differs, the one whose file is still in the inbox counts, else what was fetched last, and
 /// the other one is not asked about again. While vouchers of the first are on their way, what was fetched since is set
-/// aside until it is fetched once more. A settlement that was taken back by `reverse` is booked anew under the mapping in force. An alert on a
-/// booked voucher ends, too.
+/// aside until it is fetched once more. A settlement that was taken back by `reverse` is booked anew under the mapping
+/// in force. An alert on a booked voucher ends, too.
 ///
 /// # Errors
 ///

@@ -297,12 +297,15 @@ impl<'a> Intake<'a> {
                 old.name, new.source.from, old.source.from
             ),
             match (begun, old.source.is_fetched() && new.source.is_fetched()) {
-                (true, false) => "compare both files; the booked voucher stays; release when settled",
-                (true, true) => {
-                    "ask the provider why; the booked voucher stays; release, then backfill its day once it is booked"
+                (true, true) if old.state == SettlementState::Posted => {
+                    "ask the provider why; the booked voucher stays; book the difference by hand, then release"
                 }
-                (false, false) => "compare both files, delete the wrong one from the inbox, then release",
+                (true, true) => {
+                    "release, and backfill its day once it is booked: the difference is then judged anew"
+                }
+                (true, false) => "compare both files; the booked voucher stays; release when settled",
                 (false, true) => "ask the provider why; release to book what it says now",
+                (false, false) => "compare both files, delete the wrong one from the inbox, then release",
             },
         );
         let item = SettlementItem {

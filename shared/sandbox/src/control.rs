@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::{Faults, Injector};
-use crate::simulator::{Lock, Simulator};
+use crate::simulator::{Lock, find};
 use crate::systems::Systems;
 use crate::wire::{self, Request};
 
@@ -68,8 +68,11 @@ pub(crate) fn handle(
         }
         ("GET", ["faults"]) => wire::json(200, &faults.happened_json()),
         ("PUT", ["faults"]) => with(request, |spec: Faults| {
-            faults.set(Some(spec));
-            true
+            let is_known = spec.only.as_deref().is_none_or(|name| find(name).is_some());
+            if is_known {
+                faults.set(Some(spec));
+            }
+            is_known
         }),
         ("DELETE", ["faults"]) => {
             faults.set(None);
@@ -77,7 +80,7 @@ pub(crate) fn handle(
         }
         ("POST", ["close-period"]) => with(request, |close: Close| {
             let day = close.month.parse::<NaiveDate>().or_else(|_| format!("{}-01", close.month).parse());
-            day.is_ok_and(|day| any(systems, |system| system.close_period(day)))
+            day.is_ok_and(|day| systems.each(None, |system| system.close_period(day)))
         }),
         ("POST", ["lock-account"]) => with(request, |lock: LockAccount| {
             let lock = Lock {
@@ -87,29 +90,25 @@ pub(crate) fn handle(
                 department: lock.requires_department,
                 project: lock.requires_project,
             };
-            any(systems, |system| system.lock(&lock))
+            systems.each(None, |system| system.lock(&lock))
         }),
         ("POST", ["expire-tokens"]) => with(request, |which: Which| {
-            systems.expire_tokens(which.system.as_deref());
-            true
+            systems.each(which.system.as_deref(), |system| {
+                system.expire_tokens();
+                true
+            })
         }),
-        ("POST", ["settle"]) => {
-            with(request, |which: Which| systems.settle(which.system.as_deref(), which.id.as_deref()))
-        }
+        ("POST", ["settle"]) => with(request, |which: Which| {
+            systems.each(which.system.as_deref(), |system| system.settle(which.id.as_deref()))
+        }),
         ("POST", ["fail-payout"]) => with(request, |which: Which| {
-            which.id.is_some_and(|id| any(systems, |system| system.fail(&id, now)))
+            which.id.is_some_and(|id| systems.each(None, |system| system.fail(&id, now)))
         }),
-        ("POST", ["amend-payout"]) => {
-            with(request, |which: Which| which.id.is_some_and(|id| any(systems, |system| system.amend(&id))))
-        }
+        ("POST", ["amend-payout"]) => with(request, |which: Which| {
+            which.id.is_some_and(|id| systems.each(None, |system| system.amend(&id)))
+        }),
         _ => wire::json(404, &json!({ "error": "no such control" })),
     }
-}
-
-/// Whether there is a system that did it. Each is asked: a month is closed in all books.
-fn any(systems: &mut Systems, mut act: impl FnMut(&mut dyn Simulator) -> bool) -> bool {
-    let done: Vec<bool> = systems.all.iter_mut().map(|system| act(&mut *system.simulator)).collect();
-    done.contains(&true)
 }
 
 /// Every voucher, and how many there are of each reference.

@@ -24,37 +24,27 @@ pub fn home(base: &str) -> Home {
 
 /// The home of a sandbox at `base` whose connections start on a day: Stripe and Vipps MobilePay to Tripletex.
 pub fn home_from(base: &str, start_on: NaiveDate) -> Home {
-    home_of(base, start_on, "tripletex", &["stripe", "vipps-mobilepay"])
-}
-
-/// The home of a company with this accounting system and one connection to each of these providers. A system that
-/// the sandbox does not have, such as one that writes files, gets no address and no secret.
-pub fn home_of(base: &str, start_on: NaiveDate, accounting: &str, providers: &[&str]) -> Home {
     let base = base.trim_end_matches('/');
-    let mut config_toml = COMPANY_TOML.to_owned();
-    let mut secrets_toml = String::new();
-    for name in std::iter::once(accounting).chain(providers.iter().copied()) {
-        let Some(registered) = find(name) else {
-            config_toml.push_str(&format!("[accounting]\nsystem = \"{name}\"\n\n"));
-            continue;
-        };
-        let part = (registered.home)(base, start_on);
-        config_toml.push_str(&format!("{}\n", part.config));
-        secrets_toml.push_str(&format!("[{COMPANY}.{name}]\n{}\n", part.secret));
-    }
-    config_toml.push_str(ACCOUNTS_TOML);
-    Home { config_toml, secrets_toml }
-}
-
-const COMPANY_TOML: &str = r#"[company]
-id = "sandbox"
+    let mut config_toml = format!(
+        r#"[company]
+id = "{COMPANY}"
 name = "Sandkasse AS"
 org_no = "999888777"
 country = "NO"
 currency = "NOK"
 time_zone = "Europe/Oslo"
 
-"#;
+"#
+    );
+    let mut secrets_toml = String::new();
+    for registered in ["tripletex", "stripe", "vipps-mobilepay"].into_iter().filter_map(find) {
+        let part = (registered.home)(base, start_on);
+        config_toml.push_str(&format!("{}\n", part.config));
+        secrets_toml.push_str(&format!("[{COMPANY}.{}]\n{}\n", registered.name, part.secret));
+    }
+    config_toml.push_str(ACCOUNTS_TOML);
+    Home { config_toml, secrets_toml }
+}
 
 const ACCOUNTS_TOML: &str = r#"[accounts]
 disputed = "1576"

@@ -21,7 +21,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use faults::{Fault, Faults};
-pub use home::{COMPANY, Home, home, home_from, home_of};
+pub use home::{COMPANY, Home, home, home_from};
 pub use notices::{Notice, stripe_notice, vipps_mobilepay_notice};
 pub use serve::{BODY_MAX, serve};
 pub use wire::{Ending, Reply};

@@ -73,24 +73,19 @@ impl Systems {
         response
     }
 
-    /// Ends the tokens of one system, or of all.
-    pub fn expire_tokens(&mut self, only: Option<&str>) {
+    /// Asks one system, or all, to do something. True if one did it.
+    pub fn each(&mut self, only: Option<&str>, mut act: impl FnMut(&mut dyn Simulator) -> bool) -> bool {
+        let mut has_done = false;
         for system in &mut self.all {
             if only.is_none_or(|only| only == system.registered.name) {
-                system.simulator.expire_tokens();
+                has_done |= act(&mut *system.simulator);
             }
         }
+        has_done
     }
 
     pub fn truths(&self, now: DateTime<Utc>) -> Vec<Truth> {
         self.all.iter().flat_map(|system| system.simulator.truths(now)).collect()
-    }
-
-    /// Finishes what waits: at one system or all, one payout or all.
-    pub fn settle(&mut self, only: Option<&str>, id: Option<&str>) -> bool {
-        let meant =
-            self.all.iter_mut().filter(|system| only.is_none_or(|only| only == system.registered.name));
-        meant.filter_map(|system| system.simulator.settle(id).then_some(())).count() > 0
     }
 
     pub fn count(&mut self, system: usize, request: &Request) {

@@ -13,6 +13,7 @@ use super::hub::Fate;
 use super::{FIRST, Running, Simulation, Snapshot, ask, config};
 
 impl Simulation {
+    /// Lets one thing of the history happen, which is planned for `at`.
     pub(super) async fn happen(&self, at: Second, what: &What) {
         match what {
             What::Systems { company, kinds, percent, .. } => {

@@ -192,13 +192,12 @@ impl Simulator for VippsMobilePay {
         truths
     }
 
-    /// Closes the date that is open, of which no payout has an id yet.
+    /// Closes the date that is open: of the ledger of a payout, or of all.
     fn settle(&mut self, id: Option<&str>) -> bool {
-        if id.is_some_and(|id| id.starts_with("po_")) {
-            return false;
-        }
+        let is_meant =
+            |ledger: &str| id.is_none_or(|id| id.split_once('-').is_some_and(|(of, _)| of == ledger));
         let mut has_closed = false;
-        for maker in &mut self.makers {
+        for maker in self.makers.iter_mut().filter(|maker| is_meant(&maker.ledger.id)) {
             has_closed |= maker.ledger.close();
         }
         has_closed

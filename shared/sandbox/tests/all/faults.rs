@@ -163,4 +163,7 @@ fn faults_from_the_beginning_come_from_the_options() {
     client.vipps_token();
     let body = client.control("PUT", "faults", json!({ "percent": 1, "kinds": ["earthquake"] })).is(400);
     assert!(body["error"].as_str().unwrap().contains("earthquake"));
+    let misspelt = json!({ "percent": 1, "kinds": ["500"], "only": "strip" });
+    client.control("PUT", "faults", misspelt).is(409);
+    client.control("POST", "expire-tokens", json!({ "system": "strip" })).is(409);
 }
