@@ -1,27 +1,24 @@
 //! Homes in temporary folders, and passes over them.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration as StdDuration;
+use std::sync::Arc;
 
-use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
-use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bilag::home::Dispatched;
 use bilag::status::Report;
 use bilag::{Exit, Home, Out};
 use check_config::Verdict;
-use chrono::{DateTime, Duration, Utc};
-use edge::{Clock, Error, Invoke, Places, World};
-use embedded::{Buckets, Embedded};
+use edge::{Clock, Error, Invoke, World};
+use embedded::Embedded;
 use ledger::{Name, Voucher};
 use store::item::SettlementItem;
 use store::{Key, Table, VoucherItem, bucket};
+use trial::{Place, Transport};
 
 use crate::Journal;
-use crate::transport::Transport;
 
 /// A mapping file of one company with a Stripe connection `shop` and a Vipps MobilePay connection `counter`, both
 /// clearing, and an account for every role but `unallocated`. Tests change it by replacing text.
@@ -68,47 +65,18 @@ other_expense = "7790"
     )
 }
 
-static WORKERS: AtomicU64 = AtomicU64::new(1);
-static PARTITIONS: AtomicU64 = AtomicU64::new(1);
-
-/// A clock that moves when it is told to. One that runs moves with the time of the test's runtime as well, so that a
-/// wait on paused time is as long as it seems.
-#[derive(Debug)]
-pub struct TestClock {
-    at: Mutex<DateTime<Utc>>,
-    since: Option<tokio::time::Instant>,
-}
-
-impl TestClock {
-    /// A clock that stands still at an instant such as `2026-02-10T06:00:00Z`.
-    pub fn at(text: &str) -> TestClock {
-        TestClock { at: Mutex::new(text.parse().unwrap()), since: None }
-    }
-
-    /// A clock that runs from such an instant on.
-    pub fn running(text: &str) -> TestClock {
-        TestClock { since: Some(tokio::time::Instant::now()), ..TestClock::at(text) }
-    }
-
-    /// Moves on, or back.
-    pub fn forward(&self, by: Duration) {
-        *self.at.lock().unwrap() += by;
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> DateTime<Utc> {
-        let passed = self.since.map(|since| since.elapsed()).unwrap_or_default();
-        *self.at.lock().unwrap() + passed
-    }
-}
-
 /// A home in a temporary folder.
 #[derive(Debug)]
 pub struct TestHome {
-    folder: tempfile::TempDir,
-    /// What worlds made by [`TestHome::world`] take for the time.
-    pub clock: Arc<TestClock>,
+    place: Place,
+}
+
+impl Deref for TestHome {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
 }
 
 impl Default for TestHome {
@@ -120,22 +88,22 @@ impl Default for TestHome {
 impl TestHome {
     /// A home without any company.
     pub fn new() -> TestHome {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("config")).unwrap();
-        TestHome { folder, clock: Arc::new(TestClock::at("2026-02-10T06:00:00Z")) }
+        TestHome::at(Place::new())
     }
 
     /// A home without any company whose clock runs with the test's runtime.
     pub fn running(from: &str) -> TestHome {
-        TestHome { clock: Arc::new(TestClock::running(from)), ..TestHome::new() }
+        TestHome::at(Place::running(from))
     }
 
     /// A home without any company whose clock runs with the test's runtime, in memory where the machine has files there.
     pub fn in_memory(from: &str) -> TestHome {
-        let memory = Path::new("/dev/shm");
-        let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
-        std::fs::create_dir(folder.path().join("config")).unwrap();
-        TestHome { folder, clock: Arc::new(TestClock::running(from)) }
+        TestHome::at(Place::in_memory(from))
+    }
+
+    fn at(place: Place) -> TestHome {
+        std::fs::create_dir(place.path().join("config")).unwrap();
+        TestHome { place }
     }
 
     /// A home with one company under the usual [`mapping`].
@@ -153,11 +121,6 @@ impl TestHome {
             copy(&demo.join(part), &home.path().join(part));
         }
         home
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Writes a company's mapping file.
@@ -249,38 +212,16 @@ impl TestHome {
             .vouchers
     }
 
-    /// A store that lives in memory, over the folders of this home.
-    pub fn store(&self) -> Embedded {
-        let buckets = Buckets::new()
-            .bucket("config", self.path().join("config"))
-            .bucket("inbox", self.path().join("inbox"))
-            .bucket("archive", self.path().join("archive"))
-            .bucket("verdicts", self.path().join("state"));
-        Embedded::in_memory(buckets).unwrap()
-    }
-
     /// A world over a store: another worker, the clock of this home, the same journal.
     pub async fn world(&self, store: &Embedded, worker: &str) -> (World, Arc<Dispatched>) {
-        let made = self.world_over(store.http_client(), worker, false);
-        Table::of(&made.0).create_if_missing().await.unwrap();
-        made
+        let world = self.place.world(store, worker).await;
+        dispatching(world)
     }
 
     /// A world over a line that loses calls. With `retries` the store's clients try again as they do in production,
     /// but at once.
     pub fn flaky_world(&self, line: &Transport, worker: &str, retries: bool) -> (World, Arc<Dispatched>) {
-        self.world_over(SharedHttpClient::new(line.clone()), worker, retries)
-    }
-
-    fn world_over(&self, http: SharedHttpClient, worker: &str, retries: bool) -> (World, Arc<Dispatched>) {
-        let retry = if retries {
-            RetryConfig::standard().with_initial_backoff(StdDuration::from_micros(10))
-        } else {
-            RetryConfig::disabled()
-        };
-        // As in production, no two workers have the same name.
-        let worker = format!("{worker}-{}", WORKERS.fetch_add(1, Ordering::Relaxed));
-        self.world_named(http, &worker, Arc::<TestClock>::clone(&self.clock), retry)
+        dispatching(self.place.flaky_world(line, worker, retries))
     }
 
     /// A world of a worker whose name is its own, by its own clock.
@@ -291,33 +232,16 @@ impl TestHome {
         clock: Arc<dyn Clock>,
         retry: RetryConfig,
     ) -> (World, Arc<Dispatched>) {
-        let credentials = aws_credential_types::Credentials::new("local", "local", None, None, "tests");
-        let endpoint = Some("http://local".to_owned());
-        let (dynamodb, s3) = edge::clients(http, "local", credentials, (endpoint.clone(), endpoint));
-        // Clients of one partition share how often they may try again, all over the process.
-        let partition =
-            RetryPartition::new(format!("{worker} {}", PARTITIONS.fetch_add(1, Ordering::Relaxed)));
-        let dynamodb =
-            dynamodb.config().to_builder().retry_config(retry.clone()).retry_partition(partition.clone());
-        // Nothing stalls in one process, and watching every body costs time.
-        let dynamodb = dynamodb.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
-        let s3 = s3.config().to_builder().retry_config(retry).retry_partition(partition);
-        let s3 = s3.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
-        let places = Places::of_one_machine();
-        let dispatched = Arc::new(Dispatched::default());
-        let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
-        let scratch = self.path().join("scratch");
-        std::fs::create_dir_all(&scratch).unwrap();
-        let world = World::new(
-            clock,
-            (aws_sdk_dynamodb::Client::from_conf(dynamodb), aws_sdk_s3::Client::from_conf(s3)),
-            places,
-            invoker,
-            worker.to_owned(),
-            (Some(self.path().join("out")), scratch),
-        );
-        (world, dispatched)
+        dispatching(self.place.world_named(http, worker, clock, retry))
     }
+}
+
+/// The same world, in which what is dispatched waits to be worked on.
+fn dispatching(mut world: World) -> (World, Arc<Dispatched>) {
+    let dispatched = Arc::new(Dispatched::default());
+    let invoker: Arc<dyn Invoke> = Arc::<Dispatched>::clone(&dispatched);
+    world.invoker = invoker;
+    (world, dispatched)
 }
 
 /// A settlement's item.

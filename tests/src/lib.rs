@@ -13,7 +13,6 @@ pub mod reports;
 pub mod sandboxed;
 pub mod simulated;
 pub mod simulation;
-pub mod transport;
 pub mod tripletex;
 
 pub use home::{Pass, TestHome, mapping, pass};

@@ -23,7 +23,9 @@ use serde_json::{Value, json};
 use store::item::ConnectionItem;
 use store::{Due, Key, SettlementItem, SettlementState, Table, bucket};
 
-use crate::home::{TestClock, TestHome};
+use trial::TestClock;
+
+use crate::home::TestHome;
 
 /// Where the sandbox seems to be.
 const BASE: &str = "http://127.0.0.1:4010";

@@ -21,7 +21,9 @@ use http::{Request, Response};
 use sandbox::{COMPANY, Ending, Home, Options, Sandbox};
 use serde_json::{Value, json};
 
-use crate::home::{TestClock, TestHome};
+use trial::TestClock;
+
+use crate::home::TestHome;
 
 /// Where the sandbox stands.
 pub const BASE: &str = "http://127.0.0.1:4010";

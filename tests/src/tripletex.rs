@@ -14,7 +14,7 @@ use http::{Method, Request, Response};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::home::TestClock;
+use trial::TestClock;
 
 /// Where it stands.
 pub const BASE: &str = "http://127.0.0.1:4010/tripletex";

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bilag_tests::transport::{Loss, Transport};
+use trial::{Loss, Transport};
 use bilag_tests::{Journal, Stripe, TestHome, pass};
 use chrono::Duration;
 use embedded::Embedded;

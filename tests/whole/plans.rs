@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use accounting::{Access, Catalogue, System};
 use async_trait::async_trait;
 use bilag_tests::home::{settlement, vouchers};
-use bilag_tests::transport::{Loss, Transport};
+use trial::{Loss, Transport};
 use bilag_tests::{Stripe, TestHome, mapping, pass};
 use chrono::Duration;
 use edge::{Error, World};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bilag_tests::TestHome;
-use bilag_tests::home::TestClock;
+use trial::TestClock;
 use chrono_tz::Tz;
 use edge::http::{Broken, Hosts, Limits, Transport};
 use edge::secret::Entry;

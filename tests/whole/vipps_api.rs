@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bilag_tests::TestHome;
-use bilag_tests::home::TestClock;
+use trial::TestClock;
 use chrono::{Duration, NaiveDate};
 use edge::config::Keys;
 use edge::http::{Broken, Hosts, Limits, Transport};

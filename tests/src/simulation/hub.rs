@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::history::{Second, StoreFault};
-use crate::home::TestClock;
+use trial::TestClock;
 
 /// The longest that a worker stands still just as it sends: beyond, nothing but the looks that follow can help.
 const STALL_AT_SEND: Second = 60;

@@ -34,7 +34,9 @@ use store::table::FUNCTIONS;
 use store::{Key, SettlementItem, SettlementState, Table};
 use tokio::task::LocalSet;
 
-use crate::home::{TestClock, TestHome};
+use trial::TestClock;
+
+use crate::home::TestHome;
 use crate::sandboxed::Bundles;
 use defects::{Defect, Switched};
 use history::{Company, Event, History, Second, Style, What};

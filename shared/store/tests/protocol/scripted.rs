@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use bilag_tests::home::{TestClock, TestHome};
 use chrono::{DateTime, Duration, Utc};
 use edge::{Clock, Error, World};
 use embedded::Embedded;
@@ -12,6 +11,7 @@ use ledger::{Cause, Currency, Hold, Kind, Name, Posting, Purpose, Reference, Rol
 use rust_decimal::Decimal;
 use store::posting::{self, Answer, Doubt, Found, LEASE, Outbox, Outcome, SEND};
 use store::{Key, Table, VoucherItem, VoucherState};
+use trial::{Place, TestClock};
 
 /// What the system does with one send.
 #[derive(Clone, Debug)]
@@ -163,7 +163,7 @@ impl Outbox for Scripted {
 
 /// A store, a clock and books, with one planned voucher.
 pub struct Stage {
-    pub home: TestHome,
+    pub place: Place,
     pub store: Embedded,
     pub books: Arc<Mutex<Books>>,
     pub doubt: Doubt,
@@ -174,12 +174,12 @@ pub const LOOKUP: Doubt = Doubt::Lookup { visible_after: Duration::zero() };
 
 impl Stage {
     pub async fn new(doubt: Doubt, sends: impl IntoIterator<Item = Send>) -> Stage {
-        let home = TestHome::new();
-        let store = home.store();
+        let place = Place::new();
+        let store = place.store();
         let books = Books { sends: sends.into_iter().collect(), ..Books::default() };
         let voucher = voucher();
         let stage = Stage {
-            home,
+            place,
             store,
             books: Arc::new(Mutex::new(books)),
             doubt,
@@ -191,14 +191,14 @@ impl Stage {
     }
 
     pub async fn world(&self, worker: &str) -> World {
-        self.home.world(&self.store, worker).await.0
+        self.place.world(&self.store, worker).await
     }
 
     pub async fn outbox(&self) -> Scripted {
         Scripted {
             doubt: self.doubt,
             books: Arc::clone(&self.books),
-            clock: Arc::clone(&self.home.clock),
+            clock: Arc::clone(&self.place.clock),
             witness: self.world("witness").await,
             rival: None,
         }
@@ -227,7 +227,7 @@ impl Stage {
     }
 
     pub fn later(&self, by: Duration) {
-        self.home.clock.forward(by);
+        self.place.clock.forward(by);
     }
 
     pub fn saved(&self) -> usize {

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use bilag_tests::home::TestClock;
-use bilag_tests::transport::{Loss, Transport};
 use chrono::{DateTime, Duration, Utc};
 use edge::Clock;
 use ledger::Cause;
 use store::posting::{self, Doubt, LEASE, Outcome};
 use store::{Table, VoucherItem, VoucherState};
+use trial::{Loss, TestClock, Transport};
 
 use crate::scripted::{LOOKUP, Look, Send, Stage, voucher};
 
@@ -57,10 +56,10 @@ async fn fault_003_a_voucher_that_shows_late_is_waited_for_and_not_sent_again() 
 async fn fault_003_after_the_systems_own_delay_nothing_found_means_nothing_saved() {
     let slow = Doubt::Lookup { visible_after: Duration::minutes(10) };
     let stage = Stage::new(slow, [Send::Lose, Send::Accept]).await;
-    let sent_at = stage.home.clock.now();
+    let sent_at = stage.place.clock.now();
     assert_eq!(stage.to_the_end().await, Outcome::Posted);
     assert_eq!((stage.saved(), stage.sent()), (1, 2));
-    assert!(stage.home.clock.now() - sent_at >= Duration::minutes(10));
+    assert!(stage.place.clock.now() - sent_at >= Duration::minutes(10));
 }
 
 #[tokio::test]
@@ -221,7 +220,7 @@ async fn fault_036_however_long_a_worker_stalls_before_it_sends_the_claim_outliv
             let stage = Stage::new(LOOKUP, [Send::Accept]).await;
             let mut world = stage.world("stalls").await;
             world.clock =
-                Arc::new(Jumping { base: Arc::clone(&stage.home.clock), left: Mutex::new(reading), by });
+                Arc::new(Jumping { base: Arc::clone(&stage.place.clock), left: Mutex::new(reading), by });
             let outbox = stage.outbox().await;
             posting::walk(&world, &outbox, &stage.key).await.unwrap();
             assert!(matches!(stage.to_the_end().await, Outcome::Posted | Outcome::AlreadyPosted));
@@ -288,7 +287,7 @@ async fn fault_048_a_write_whose_own_first_try_won_is_recognised_at_every_step()
     let count = {
         let stage = Stage::new(LOOKUP, [Send::Accept]).await;
         let line = Transport::new(stage.store.clone(), |_| None);
-        let (world, _) = stage.home.flaky_world(&line, "a", true);
+        let world = stage.place.flaky_world(&line, "a", true);
         let outbox = stage.outbox().await;
         posting::walk(&world, &outbox, &stage.key).await.unwrap();
         line.count()
@@ -298,7 +297,7 @@ async fn fault_048_a_write_whose_own_first_try_won_is_recognised_at_every_step()
         let stage = Stage::new(LOOKUP, [Send::Accept]).await;
         let line =
             Transport::new(stage.store.clone(), move |call| (call.number == number).then_some(Loss::After));
-        let (world, _) = stage.home.flaky_world(&line, "a", true);
+        let world = stage.place.flaky_world(&line, "a", true);
         let outbox = stage.outbox().await;
         let outcome = posting::walk(&world, &outbox, &stage.key).await.unwrap();
         assert_eq!(outcome, Outcome::Posted, "call {number}");
@@ -315,7 +314,7 @@ async fn fault_049_nothing_is_sent_while_the_store_does_not_take_the_intent() {
         writes += u32::from(call.writes());
         (call.writes() && writes > 1).then_some(Loss::Before)
     });
-    let (world, _) = stage.home.flaky_world(&line, "a", true);
+    let world = stage.place.flaky_world(&line, "a", true);
     let outbox = stage.outbox().await;
     assert!(posting::walk(&world, &outbox, &stage.key).await.is_err());
     assert_eq!(stage.sent(), 0);
