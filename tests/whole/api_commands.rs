@@ -5,11 +5,11 @@ use std::time::Duration as StdDuration;
 use bilag::out::captured;
 use bilag::{Exit, Out, backfill, check};
 use bilag_tests::Sandboxed;
-use bilag_tests::sandboxed::Worker;
+use bilag_tests::sandboxed::{Trouble, Worker};
 use chrono::{Days, NaiveDate};
 use ledger::Name;
 use post_voucher::operate;
-use sandbox::{COMPANY, stripe, tripletex};
+use sandbox::{COMPANY, Options, stripe, tripletex};
 use serde_json::{Value, json};
 use store::Key;
 use store::item::Backfill;
@@ -234,6 +234,59 @@ async fn rows_that_change_before_they_are_booked_are_held_and_booked_on_release_
     operate::release(&world, COMPANY, &parsed, "kari", "Stripe says so").await.unwrap();
     company.settle_down().await;
     company.check().await;
+}
+
+/// A backfill of everything is asked for, and looked for at once.
+async fn asked_again(worker: &Worker) {
+    let to = worker.world.clock.now().date_naive() + Days::new(30);
+    let asked = Backfill { from: to - Days::new(90), to, cursor: None };
+    assert!(discover_payouts::make_due(&worker.world, COMPANY, "webshop", Some(asked)).await.unwrap());
+    let connection = Key::connection(COMPANY, "webshop").to_string();
+    Box::pin(discover_payouts::handle(&worker.world, &connection, worker.piece)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_are_asked_for_again_are_compared_before_a_late_invocation_books_them() {
+    let company = Sandboxed::sound(5, 6).await;
+    let (name, id) = small_payout(&company);
+    let worker = company.worker("late").await;
+    let settlement = Key::settlement(COMPANY, &Name::parse(&name).unwrap()).to_string();
+    let connection = Key::connection(COMPANY, "webshop").to_string();
+    Box::pin(discover_payouts::handle(&worker.world, &connection, worker.piece)).await.unwrap();
+    Box::pin(fetch_settlement::handle(&worker.world, &settlement, worker.piece, &mut |_| {})).await.unwrap();
+    company.control("POST", "amend-payout", &json!({ "id": id }));
+    asked_again(&worker).await;
+    let posted = Box::pin(post_voucher::handle(&worker.world, &settlement)).await.unwrap();
+    assert_eq!((posted.vouchers.len(), company.state(&name).await.as_str()), (0, "fetched"));
+    company.work(chrono::Duration::minutes(10)).await;
+    assert_eq!(company.state(&name).await, "held(duplicate-differs)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_are_asked_for_again_while_they_are_posted_are_compared_afterwards() {
+    let visible_after = StdDuration::from_secs(90);
+    let options = Options { seed: 5, payouts: 6, sound_only: true, visible_after, ..Options::default() };
+    let company = Sandboxed::new(options).await;
+    let (name, id) = small_payout(&company);
+    let own = format!("\"{name}\"");
+    company.trouble(move |request| {
+        let sends = request.method() == "POST" && request.uri().path().ends_with("/ledger/voucher");
+        (sends && String::from_utf8_lossy(request.body()).contains(&own)).then_some(Trouble::LostAfter)
+    });
+    company.work(chrono::Duration::seconds(20)).await;
+    assert_eq!(company.state(&name).await, "posting");
+    company.control("POST", "amend-payout", &json!({ "id": id }));
+    asked_again(&company.worker("asks").await).await;
+    assert_eq!(company.state(&name).await, "posting");
+    company.peace();
+    company.settle_down().await;
+    assert_eq!(company.state(&name).await, "posted");
+    let of_name = company.vouchers().into_iter().filter_map(|voucher| {
+        voucher["reference"].as_str().filter(|reference| reference.contains(&id)).map(str::to_owned)
+    });
+    let of_name: Vec<String> = of_name.collect();
+    assert_eq!(of_name.len(), 2, "{of_name:?}");
+    assert!(of_name[1].contains("correction"), "{of_name:?}");
 }
 
 #[tokio::test(start_paused = true)]

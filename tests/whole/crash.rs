@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use trial::{Loss, Transport};
 use bilag_tests::{Journal, Stripe, TestHome, pass};
 use chrono::Duration;
 use embedded::Embedded;
 use store::{SettlementItem, SettlementState, Table, VoucherItem, VoucherState};
+use trial::{Loss, Transport};
 
 /// A home with two settlements in two files.
 fn tiny() -> TestHome {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use accounting::{Access, Catalogue, System};
 use async_trait::async_trait;
 use bilag_tests::home::{settlement, vouchers};
-use trial::{Loss, Transport};
 use bilag_tests::{Stripe, TestHome, mapping, pass};
 use chrono::Duration;
 use edge::{Error, World};
@@ -15,6 +14,7 @@ use ledger::{Cause, Hold, Name, Voucher};
 use post_voucher::operate;
 use store::posting::{self, Answer, Doubt, Found, Outbox};
 use store::{Key, SettlementItem, Table, VoucherState};
+use trial::{Loss, Transport};
 
 type Refuse = fn(&Voucher) -> Option<Cause>;
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bilag_tests::TestHome;
-use trial::TestClock;
 use chrono_tz::Tz;
 use edge::http::{Broken, Hosts, Limits, Transport};
 use edge::secret::Entry;
@@ -15,6 +14,7 @@ use http::{Method, Request, Response};
 use ledger::Cause;
 use providers::{Access, Announced, Api, Discovered, GroupEnd, Next, Ready, Terms};
 use serde_json::{Value, json};
+use trial::TestClock;
 
 const KEY: &str = "rk_live_51BilagSecret";
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bilag_tests::TestHome;
-use trial::TestClock;
 use chrono::{Duration, NaiveDate};
 use edge::config::Keys;
 use edge::http::{Broken, Hosts, Limits, Transport};
@@ -16,6 +15,7 @@ use embedded::Embedded;
 use http::{HeaderMap, Request, Response};
 use providers::{Access, Announced, Api, Discovered, GroupEnd, Next, Provider as _, Terms};
 use serde_json::{Value, json};
+use trial::TestClock;
 
 type Answer = (u16, Vec<(&'static str, String)>, String);
 

@@ -201,13 +201,15 @@ impl Asked<'_> {
                 None => return Ok(false),
             };
             let trail = Trail::new(self.world, &read.body.state, &next.state, why).under(self.version);
-            let due = match &next.fetch {
-                Some(_) => Some(Due { function: "fetch-settlement", at: due_at }),
-                None => next.state.due(due_at),
-            };
+            let due = next.due(due_at);
             if table.replace(&Stored { body: next, ..read }, due, Some(trail)).await? == Written::Yes {
                 return Ok(true);
             }
+        }
+        if again {
+            return Err(Error::retry(format!(
+                "{name} is being worked on; it is asked for again in a moment"
+            )));
         }
         // Somebody is at work on it: announced again at the next look, which overlaps this one.
         Ok(false)
@@ -303,13 +305,13 @@ fn changed(old: &SettlementItem, new: &SettlementItem, again: bool) -> Option<(S
             let next = SettlementItem { revision, live_from, past, decided, ..new.clone() };
             Some((next, "announced anew by the provider".to_owned()))
         }
-        SettlementState::Posting => None,
         _ if again && matches!(new.state, SettlementState::Announced) => {
             let number = old.fetch.as_ref().map_or(1, |fetch| fetch.number) + 1;
             let fetch = Fetch::new(number);
             let next = SettlementItem { fetch: Some(fetch), announced: new.announced.clone(), ..old.clone() };
             Some((next, "fetched once more, to compare".to_owned()))
         }
+        SettlementState::Posting => None,
         _ if same => None,
         _ if old.head.payout != new.head.payout || old.head.currency != new.head.currency => {
             let hold = Hold::new(

@@ -68,6 +68,7 @@ pub async fn handle(
         Claim::Gone => return Ok(Fetched::default()),
     };
     let wanted = held.body.state == SettlementState::Announced || held.body.fetch.is_some();
+    let wanted = wanted && held.body.state != SettlementState::Posting;
     let (true, Some(announced)) = (wanted, held.body.announced.clone()) else {
         let due = held.body.state.due(world.clock.now());
         table.release(&mut held, due, true, None).await?;
@@ -91,10 +92,7 @@ pub async fn handle(
     if let Some((item, _)) = item {
         held.body = item;
     }
-    let due = match &held.body.fetch {
-        Some(_) => Some(Due { function: "fetch-settlement", at: world.clock.now() }),
-        None => held.body.state.due(world.clock.now()),
-    };
+    let due = held.body.due(world.clock.now());
     if table.release(&mut held, due, true, trail).await? == Written::Lost {
         return Ok(Fetched { unfinished: true, ..Fetched::default() });
     }

@@ -60,8 +60,9 @@ pub async fn handle_through(world: &World, key: &str, systems: &Systems) -> Resu
         }
         Claim::Gone => return Ok(Posted::default()),
     };
-    if !matches!(held.body.state, SettlementState::Fetched | SettlementState::Posting) {
-        let due = held.body.state.due(world.clock.now());
+    let begins = held.body.state == SettlementState::Fetched && held.body.fetch.is_none();
+    if !begins && held.body.state != SettlementState::Posting {
+        let due = held.body.due(world.clock.now());
         table.release(&mut held, due, true, None).await?;
         return Ok(Posted::default());
     }
@@ -350,7 +351,8 @@ async fn finish(
             held.body.state = SettlementState::Posted;
             held.body.failures = 0;
             held.body.config.get_or_insert_with(|| version.to_owned());
-            table.release(&mut held, None, true, Some(trail.under(version))).await?;
+            let due = held.body.due(world.clock.now());
+            table.release(&mut held, due, true, Some(trail.under(version))).await?;
             Ok(Posted { vouchers, ..Posted::default() })
         }
         Walked::Held(vouchers, hold) => {

@@ -35,8 +35,8 @@ async fn write(
         Decision { from: read.body.state.to_string(), to: state.to_string(), vouchers: Vec::new() };
     let mut trail = Trail::new(world, &read.body.state, &state, by.1);
     trail.who = by.0.to_owned();
-    let due = state.due(world.clock.now());
     read.body.state = state;
+    let due = read.body.due(world.clock.now());
     match Table::of(world).replace(&read, due, Some(trail)).await? {
         Written::Yes => Ok(decision),
         Written::Lost => {

@@ -326,6 +326,15 @@ pub struct Past {
 }
 
 impl SettlementItem {
+    /// What works on it next, from `at` on. Rows that are fetched once more come before a booking that has not begun, and
+    /// after one that has.
+    pub fn due(&self, at: DateTime<Utc>) -> Option<Due> {
+        match (&self.state, &self.fetch) {
+            (SettlementState::Posting, _) | (_, None) => self.state.due(at),
+            (_, Some(_)) => Some(Due { function: "fetch-settlement", at }),
+        }
+    }
+
     /// A settlement that is seen for the first time: nothing of it is planned or booked.
     pub fn new(
         connection: &str,

@@ -222,6 +222,8 @@ impl Hub {
             lane.called.push(boundary);
             let hit = lane.fates.iter().position(|(at, _)| *at <= number);
             let fate = hit.map(|at| lane.fates.remove(at).1);
+            // The AWS clients' jitter, whatever else asked the same generator before.
+            fastrand::seed(state.random.u64(..));
             (Duration::from_micros(state.random.u64(500..8_000)), fate)
         };
         self.note(&format!("{worker} {call}"));

@@ -89,8 +89,6 @@ pub struct Report {
 
 /// Runs a history to its end. With `logs` every call is told.
 pub fn simulate(history: &History, defect: Option<Defect>, logs: bool) -> Report {
-    // The AWS clients' jitter is of this generator.
-    fastrand::seed(history.seed);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
@@ -191,6 +189,10 @@ struct Simulation {
     called: Mutex<Vec<String>>,
     /// What is due, as it was after so many writes.
     due: Mutex<Option<(u64, Due)>>,
+    /// Connections that were looked at to the end since nothing goes wrong any more.
+    looked: Mutex<BTreeSet<String>>,
+    /// Settlements that do not add up and were fetched once more since then.
+    retried: Mutex<BTreeSet<String>>,
     wrong: Mutex<Vec<String>>,
 }
 
@@ -245,6 +247,8 @@ impl Simulation {
             snapshots: Mutex::default(),
             called: Mutex::default(),
             due: Mutex::default(),
+            looked: Mutex::default(),
+            retried: Mutex::default(),
             wrong: Mutex::default(),
             home,
         };
@@ -466,8 +470,7 @@ impl Simulation {
     async fn work(&self, worker: &Worker) {
         loop {
             let now = self.hub.now();
-            let calm = self.hub.second() >= self.history.storm;
-            let next = self.due().await.iter().map(|due| due.0 + patience(&due.2, calm)).min();
+            let next = self.due().await.iter().map(|due| due.0 + self.patience(&due.2)).min();
             let next = next.unwrap_or(now + IDLE);
             let wait = (next - now).clamp(Duration::milliseconds(200), IDLE);
             let late = StdDuration::from_millis(self.hub.below(3_000));
@@ -516,7 +519,11 @@ impl Simulation {
         self.hub.note(&format!("{} {function} {key}", world.worker));
         // Unoptimised handlers need more room than a stack has.
         let done: Result<(), Error> = match function {
-            "discover-payouts" => Box::pin(discover_payouts::handle(world, key, PIECE)).await.map(|_| ()),
+            "discover-payouts" => Box::pin(discover_payouts::handle(world, key, PIECE)).await.map(|looked| {
+                if !looked.unfinished && self.hub.second() >= self.history.storm {
+                    self.looked.lock().unwrap().insert(key.to_owned());
+                }
+            }),
             "fetch-settlement" => {
                 Box::pin(fetch_settlement::handle(world, key, PIECE, &mut |_| {})).await.map(|_| ())
             }
@@ -581,6 +588,9 @@ impl Simulation {
                         operate::release(world, id, name, who, why).await
                     }
                     Cause::Schema => operate::retry(world, id, name, who, why).await,
+                    Cause::DoesNotAddUp if self.retried.lock().unwrap().insert(format!("{id}/{name}")) => {
+                        operate::retry(world, id, name, who, why).await
+                    }
                     _ => continue,
                 };
                 // Refused while somebody is at work on it: the next time, then.
@@ -596,13 +606,21 @@ impl Simulation {
         again
     }
 
-    /// Settlements that are still worked on. Looks for payouts and for vouchers never end.
+    /// How late something is begun. Once nothing goes wrong any more, looks for payouts come to nothing hour after hour;
+    /// a few of them a day do as well.
+    fn patience(&self, key: &Key) -> Duration {
+        let looked = self.looked.lock().unwrap().contains(&key.to_string());
+        if looked { Duration::hours(5) } else { Duration::zero() }
+    }
+
+    /// What is still worked on. Looks for payouts and for vouchers never end, but one for payouts is owed.
     async fn busy(&self) -> Vec<String> {
         let mut busy = Vec::new();
         for (_, _, key) in self.due().await.iter() {
             let owes = match key.item.as_bytes().first() {
                 Some(b's') => true,
                 Some(b'v') => self.owes_document(key).await,
+                Some(b'n') => !self.looked.lock().unwrap().contains(&key.to_string()),
                 _ => false,
             };
             if owes {
@@ -634,12 +652,6 @@ impl Simulation {
         }
         self.is_wrong("looks for vouchers do not end".to_owned());
     }
-}
-
-/// How late something is begun. Once nothing goes wrong any more, looks for payouts come to nothing hour after hour;
-/// a few of them a day do as well.
-fn patience(key: &Key, calm: bool) -> Duration {
-    if calm && key.item.starts_with("n#") { Duration::hours(5) } else { Duration::zero() }
 }
 
 fn options(seed: u64, number: usize, plan: &Company) -> Options {
