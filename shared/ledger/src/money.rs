@@ -204,27 +204,6 @@ fn parse_any(text: &str, digits: u32) -> Result<i64, AmountError> {
     Ok(if negative { -minor } else { minor })
 }
 
-/// Adds an amount to a sum, exactly. `None` beyond what a decimal holds.
-///
-/// Amounts of one currency mostly share their scale; their digits are then added as whole numbers, which takes a
-/// fifth of the time of a general addition.
-#[inline]
-pub fn checked_sum(sum: Decimal, amount: Decimal) -> Option<Decimal> {
-    if sum.scale() == amount.scale()
-        && let (Some(so_far), Some(minor)) = (minor_units(sum), minor_units(amount))
-        && let Some(minor) = so_far.checked_add(minor)
-    {
-        return Some(from_minor(minor, sum.scale()));
-    }
-    general_sum(sum, amount)
-}
-
-/// Out of the way of the usual sum.
-#[cold]
-fn general_sum(sum: Decimal, amount: Decimal) -> Option<Decimal> {
-    sum.checked_add(amount)
-}
-
 /// The digits of an amount as a whole number; `None` beyond 63 bits.
 #[inline]
 fn minor_units(amount: Decimal) -> Option<i64> {
@@ -378,6 +357,36 @@ mod tests {
     fn amounts_that_only_their_currency_makes_too_large_are_refused() {
         assert_eq!(parse_minor("922337203685477", 4), Ok(9_223_372_036_854_770_000));
         assert!(matches!(parse_amount("922337203685478", 4), Err(AmountError::TooLarge(_))));
+    }
+
+    #[test]
+    fn only_an_all_zero_fraction_of_two_digits_at_most_is_dropped_and_only_where_there_are_no_decimals() {
+        assert_eq!(parse_minor("500.0", 0), Ok(500));
+        for (text, digits) in [("500.50", 0), ("500.05", 0), ("500.000", 0), ("5.00", 1)] {
+            let refused = parse_minor(text, digits);
+            assert!(matches!(refused, Err(AmountError::TooPrecise { .. })), "{text} at {digits}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_not_less_than_nothing() {
+        assert!(!from_minor(0, 2).is_sign_negative());
+        assert_eq!(from_minor(0, 2).to_string(), "0.00");
+    }
+
+    #[test]
+    fn a_currency_is_shown_by_its_code() {
+        let nok = Currency::parse("nok").unwrap();
+        assert_eq!((format!("{nok}"), format!("{nok:?}")), ("NOK".to_owned(), "NOK".to_owned()));
+    }
+
+    #[test]
+    fn a_sum_of_one_scale_stays_a_whole_number() {
+        let mut sum = Sum::default();
+        for minor in [1250, -99, 5_000_000_000, -1] {
+            sum.add(from_minor(minor, 2)).unwrap();
+        }
+        assert!(matches!(sum, Sum::Minor(5_000_001_150, 2)), "{sum:?}");
     }
 
     #[test]

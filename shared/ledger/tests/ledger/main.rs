@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod case;
+mod conditions;
 mod faults;
 mod golden;
 mod properties;
