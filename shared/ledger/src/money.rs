@@ -365,7 +365,10 @@ mod tests {
         assert_eq!(parse_minor("500.0", 0), Ok(500));
         for (text, digits) in [("500.50", 0), ("500.05", 0), ("500.000", 0), ("5.00", 1)] {
             let refused = parse_minor(text, digits);
-            assert!(matches!(refused, Err(AmountError::TooPrecise { .. })), "{text} at {digits}: {refused:?}");
+            assert!(
+                matches!(refused, Err(AmountError::TooPrecise { .. })),
+                "{text} at {digits}: {refused:?}"
+            );
         }
     }
 

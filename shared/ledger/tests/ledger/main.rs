@@ -6,6 +6,7 @@
 
 mod case;
 mod conditions;
+mod details;
 mod faults;
 mod golden;
 mod properties;
