@@ -50,7 +50,7 @@ pub enum Defect {
 pub const DEFECTS: [(Defect, u64); 13] = [
     (Defect::NoLookup, 20),
     (Defect::NoLookupAfterRenewal, 60),
-    (Defect::SendsAgainWhenLost, 40),
+    (Defect::SendsAgainWhenLost, 150),
     (Defect::PartPostedTwice, 1),
     (Defect::LeaseWithoutFencing, 150),
     (Defect::RecordExpires, 5),
